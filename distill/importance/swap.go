@@ -1,0 +1,60 @@
+package importance
+
+import (
+	"fmt"
+	"time"
+
+	"stillhouse/layers"
+)
+
+// Replace puts an initialised Mamba mixer in the place of layer l of a model
+// that shares its weights with others.
+type Replace func(m *layers.Model, l int) error
+
+// Swap scores a layer by KL(teacher‖student) with an initialised, untrained
+// Mamba mixer in its place: what the initialiser alone cannot carry over.
+func Swap(p Probe, replace Replace) (Scores, error) {
+	began := time.Now()
+	s := p.scores("swap", "kl")
+	b := p.batch()
+	for j, l := range p.Layers {
+		m := p.Student.Share()
+		if err := replace(m, l); err != nil {
+			return s, fmt.Errorf("importance: swap: layer %d: %w", l, err)
+		}
+		kl, err := p.kl(m, b)
+		if err != nil {
+			return s, fmt.Errorf("importance: swap: layer %d: %w", l, err)
+		}
+		s.Layers[j].Value = kl
+		s.Tokens += int64(p.Batches * p.B * p.T)
+		p.progress(j+1, len(p.Layers))
+	}
+	s.Seconds = since(began)
+	return s, nil
+}
+
+// kl returns KL(teacher‖m) over the calibration set, the mean of its batches.
+func (p *Probe) kl(m *layers.Model, b *layers.Batch) (float64, error) {
+	step, err := layers.NewStep(p.Pool, layers.StepConfig{
+		Student: m, Teacher: p.Teacher, Batch: b,
+		Objective: layers.Objective{{Type: layers.ForwardKL, Weight: 1}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for i := range p.Batches {
+		if err := p.Fill(i, b); err != nil {
+			return 0, err
+		}
+		if normalise(b) == 0 {
+			continue
+		}
+		if err := step.Run(); err != nil {
+			return 0, err
+		}
+		sum += step.Loss()
+	}
+	return sum / float64(p.Batches), nil
+}

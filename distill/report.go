@@ -1,0 +1,202 @@
+package distill
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"slices"
+
+	"stillhouse/distill/importance"
+)
+
+// Report is everything report.html shows, read back from a run folder.
+type Report struct {
+	Name        string
+	Command     string // that made the run
+	Version     string
+	Environment []Pair
+	Recipe      string // resolved, YAML
+	Teacher     string // one line about it
+	Plan        Plan
+	Scores      []StageScores
+	Events      []Event // of metrics.jsonl, in order
+	Speeds      []Speed
+	Unfinished  string // why the run stopped short; empty when it is complete
+}
+
+// StageScores is the scoring that a stage was planned by.
+type StageScores struct {
+	Stage int `json:"stage"`
+	importance.Scores
+}
+
+// Pair is a row of a two-column table.
+type Pair struct{ Key, Value string }
+
+// Figure is one picture of the report.
+type Figure struct {
+	Name    string // of the exported file, without .svg
+	Title   string
+	Caption string
+	SVG     template.HTML
+}
+
+// Evaluations returns the evaluations in order, the teacher first.
+func (r *Report) Evaluations() (es []Evaluation) {
+	for _, e := range r.Events {
+		if e.Eval != nil {
+			es = append(es, *e.Eval)
+		}
+	}
+	return es
+}
+
+//go:embed report.html
+var reportHTML string
+
+// HTML returns the report as one file that needs nothing else, and its figures.
+func (r *Report) HTML() ([]byte, []Figure, error) {
+	figures, err := r.figures()
+	if err != nil {
+		return nil, nil, fmt.Errorf("report: %w", err)
+	}
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+		"number":  func(x float64) string { return fmt.Sprintf("%.4f", x) },
+		"short":   func(x float64) string { return fmt.Sprintf("%.4g", x) },
+		"bytes":   humanBytes,
+		"count":   humanCount,
+		"rate":    func(x float64) string { return humanCount(int64(x)) },
+	}).Parse(reportHTML)
+	if err != nil {
+		return nil, nil, fmt.Errorf("report: template: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, map[string]any{
+		"Report": r, "Figures": figures, "Evaluations": r.Evaluations(), "Tasks": r.taskColumns(),
+		"ScoreTable": r.scoreTable(), "SpeedTable": r.speedTable(),
+	}); err != nil {
+		return nil, nil, fmt.Errorf("report: %w", err)
+	}
+	return b.Bytes(), figures, nil
+}
+
+// TaskColumn is one task in one mode, with a result for each evaluation.
+type TaskColumn struct {
+	Task, Mode string
+	Cells      []string
+}
+
+func (r *Report) taskColumns() (cols []TaskColumn) {
+	es := r.Evaluations()
+	for _, e := range es {
+		for _, t := range e.Tasks {
+			known := func(c TaskColumn) bool { return c.Task == t.Task && c.Mode == t.Mode }
+			if !slices.ContainsFunc(cols, known) {
+				cols = append(cols, TaskColumn{Task: t.Task, Mode: t.Mode})
+			}
+		}
+	}
+	for i := range cols {
+		for _, e := range es {
+			cell := "–"
+			if t, ok := e.Task(cols[i].Task, cols[i].Mode); ok {
+				cell = fmt.Sprintf("%.1f %%", 100*t.Accuracy())
+			}
+			cols[i].Cells = append(cols[i].Cells, cell)
+		}
+	}
+	return cols
+}
+
+// scoreTable has a row a layer and a column a scoring.
+func (r *Report) scoreTable() (rows [][]string) {
+	if len(r.Scores) == 0 {
+		return nil
+	}
+	head := []string{"layer"}
+	for _, s := range r.Scores {
+		head = append(head, fmt.Sprintf("%s (stage %d)", s.Method, s.Stage))
+	}
+	rows = append(rows, head)
+	for l := range r.Plan.Layers {
+		row := []string{fmt.Sprint(l)}
+		for _, s := range r.Scores {
+			cell := "–"
+			if v, ok := s.Of(l); ok {
+				cell = fmt.Sprintf("%.4g", v)
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// speedTable has a row a context length and, for each model, prefill, decode
+// and state.
+func (r *Report) speedTable() (rows [][]string) {
+	names, contexts := r.speedAxes()
+	if len(names) == 0 {
+		return nil
+	}
+	head := []string{"context"}
+	for _, n := range names {
+		head = append(head, n+" prefill/s", n+" decode/s", n+" state")
+	}
+	rows = append(rows, head)
+	for _, c := range contexts {
+		row := []string{fmt.Sprint(c)}
+		for _, n := range names {
+			i := slices.IndexFunc(r.Speeds, func(s Speed) bool { return s.Name == n && s.Context == c })
+			if i < 0 {
+				row = append(row, "–", "–", "–")
+				continue
+			}
+			s := r.Speeds[i]
+			row = append(row, humanCount(int64(s.Prefill)), humanCount(int64(s.Decode)), humanBytes(s.StateBytes))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (r *Report) speedAxes() (names []string, contexts []int) {
+	for _, s := range r.Speeds {
+		if !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+		if !slices.Contains(contexts, s.Context) {
+			contexts = append(contexts, s.Context)
+		}
+	}
+	slices.Sort(contexts)
+	return names, contexts
+}
+
+func humanBytes(n int) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+func humanCount(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2fB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.2fM", float64(n)/1e6)
+	case n >= 1e4:
+		return fmt.Sprintf("%.0fk", float64(n)/1e3)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1fk", float64(n)/1e3)
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,269 @@
+package distill
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"stillhouse/layers"
+	"stillhouse/layers/tensor"
+)
+
+// Phase is one training phase with everything resolved: what trains, on what,
+// for how long.
+type Phase struct {
+	Name       string
+	Objective  layers.Objective
+	Trainable  []Group
+	Schedule   Schedule
+	B, T       int // of one micro-batch
+	Accumulate int // micro-batches a step
+	MaxNorm    float64
+	AdamW      layers.AdamWConfig
+	LogEvery   int
+}
+
+// Group is a set of parameters that train together.
+type Group struct {
+	Match   func(name string) bool // of a checkpoint name
+	LRScale float64
+}
+
+// Tokens returns how many tokens one step reads.
+func (p Phase) Tokens() int { return p.B * p.T * p.Accumulate }
+
+// Fill puts micro-batch i of the training stream into b. Weights are 1 where
+// the token counts and 0 where it is masked.
+type Fill func(i int64, b *layers.Batch) error
+
+// Position is where a Trainer stands; with the weights and the optimizer's
+// moments it is all that a checkpoint needs to go on to the same bits.
+type Position struct {
+	Step    int     `json:"step"`    // of the phase, taken so far
+	Batch   int64   `json:"batch"`   // the next micro-batch of the training stream
+	Updates int     `json:"updates"` // of the optimizer
+	Skip    []int64 `json:"skip"`    // micro-batches that gave a loss or gradient that was not finite
+	Skipped int     `json:"skipped"` // steps without an update, in this phase
+}
+
+// Metrics is what one step reports; it holds no wall-clock time, so that a
+// rerun writes the same bytes.
+type Metrics struct {
+	Loss     float64   `json:"loss"`
+	Terms    []float64 `json:"terms"`
+	GradNorm float64   `json:"grad_norm"` // before clipping
+	LR       float64   `json:"lr"`
+}
+
+// Trainer runs one phase, step by step.
+type Trainer struct {
+	Position
+	Phase   Phase
+	student *layers.Model
+	opt     *layers.AdamW
+	step    *layers.Step
+	fill    Fill
+	micro   []*layers.Batch // host copies of one step's micro-batches
+	terms   []float64
+	row     int // consecutive steps without an update
+}
+
+// NewTrainer prepares a phase. Parameters that train get memory of their own;
+// the rest stays shared with the teacher.
+func NewTrainer(p *layers.Pool, teacher, student *layers.Model, ph Phase, fill Fill, at Position) (*Trainer, error) {
+	t := &Trainer{Position: at, Phase: ph, student: student, fill: fill, terms: make([]float64, 0, len(ph.Objective))}
+	student.Own(func(q *layers.Param) bool { return ph.trains(q) && sharedWith(teacher, q) })
+	t.opt = layers.NewAdamW(p, ph.AdamW, ph.trainable(student))
+	t.opt.Steps = at.Updates
+	b := layers.NewBatch(ph.B, ph.T, student.Embed.Value.DType())
+	for range ph.Accumulate {
+		t.micro = append(t.micro, layers.NewBatch(ph.B, ph.T, student.Embed.Value.DType()))
+	}
+	c := layers.StepConfig{Student: student, Batch: b, Objective: ph.Objective, Grad: t.opt.Grad}
+	if ph.Objective.NeedsTeacher() {
+		c.Teacher = teacher
+	}
+	var err error
+	if t.step, err = layers.NewStep(p, c); err != nil {
+		return nil, fmt.Errorf("phase %s: %w", ph.Name, err)
+	}
+	return t, nil
+}
+
+// Done reports whether every step of the phase has been taken.
+func (t *Trainer) Done() bool { return t.Step >= t.Phase.Schedule.Steps }
+
+// Train takes one step: fetch, teacher, student, loss, gradients, clip, finite?,
+// update. A loss or gradient that is not finite never reaches the weights: the
+// step is skipped and remembered, and *NonFinite comes back with the metrics.
+func (t *Trainer) Train() (Metrics, error) {
+	m := Metrics{LR: t.Phase.Schedule.At(t.Step)}
+	first, err := t.fetch()
+	if err != nil {
+		return m, err
+	}
+	t.opt.ZeroGrad()
+	for _, b := range t.micro {
+		t.step.Batch.CopyFrom(b)
+		if err := t.step.Run(); err != nil {
+			return m, err
+		}
+		m.Loss += t.step.Loss()
+		t.terms = t.step.Terms(t.terms)
+		m.Terms = addTo(m.Terms, t.terms)
+	}
+	m.GradNorm = t.opt.GradNorm()
+	t.Step++
+	if !finite(m.Loss) || !finite(m.GradNorm) {
+		for i := first; i < t.Batch; i++ {
+			t.Skip = append(t.Skip, i)
+		}
+		t.Skipped++
+		t.row++
+		return m, &NonFinite{Phase: t.Phase.Name, Step: t.Step, Loss: m.Loss, GradNorm: m.GradNorm, Tensor: t.badTensor(), InARow: t.row}
+	}
+	if m.GradNorm == 0 {
+		return m, fmt.Errorf("phase %s step %d: every gradient is zero: the objective does not move what trains (hint: check phases' trainable and objective)", t.Phase.Name, t.Step)
+	}
+	t.row = 0
+	t.opt.Step(m.LR, m.GradNorm, t.Phase.MaxNorm)
+	t.Updates = t.opt.Steps
+	return m, nil
+}
+
+// fetch fills the micro-batches, jumping over those on the skip list, and
+// shares the loss evenly among all of the step's unmasked tokens. It returns
+// the number of the first batch it took.
+func (t *Trainer) fetch() (first int64, err error) {
+	skip := map[int64]bool{}
+	for _, i := range t.Skip {
+		skip[i] = true
+	}
+	first = -1
+	counted := 0.0
+	for _, b := range t.micro {
+		for skip[t.Batch] {
+			t.Batch++
+		}
+		if first < 0 {
+			first = t.Batch
+		}
+		if err := t.fill(t.Batch, b); err != nil {
+			return first, fmt.Errorf("training batch %d: %w", t.Batch, err)
+		}
+		t.Batch++
+		counted += b.TotalWeight()
+	}
+	if counted == 0 {
+		return first, fmt.Errorf("training batch %d: every token is masked (hint: data.loss_on: all, or a longer sequence_len)", first)
+	}
+	for _, b := range t.micro {
+		b.ScaleWeight(1 / counted)
+	}
+	return first, nil
+}
+
+// NonFinite is a step whose loss or gradient was NaN or infinite.
+type NonFinite struct {
+	Phase          string
+	Step, InARow   int
+	Loss, GradNorm float64
+	Tensor         string // the first gradient that is not finite
+}
+
+func (e *NonFinite) Error() string {
+	return fmt.Sprintf("phase %s step %d: loss %g, gradient norm %g, first bad gradient %s: the step was skipped", e.Phase, e.Step, e.Loss, e.GradNorm, e.Tensor)
+}
+
+// isNonFinite returns the NonFinite in err, nil if there is none.
+func isNonFinite(err error) *NonFinite {
+	var n *NonFinite
+	if errors.As(err, &n) {
+		return n
+	}
+	return nil
+}
+
+func (t *Trainer) badTensor() string {
+	for _, g := range t.opt.Gradients(t.student.Params()) {
+		c := tensor.New(tensor.F64, g.Value.Shape()...)
+		c.CopyFrom(g.Value)
+		for _, v := range tensor.Data[float64](c) {
+			if !finite(v) {
+				return g.Name
+			}
+		}
+	}
+	return "none"
+}
+
+// Optimizer returns the moments for a checkpoint, sharing their memory.
+func (t *Trainer) Optimizer() []layers.Named { return t.opt.State() }
+
+// Memory returns the bytes of activations, and of gradients and moments.
+func (t *Trainer) Memory() (activations, optimizer int) {
+	for _, s := range t.opt.State() {
+		optimizer += s.Value.Bytes()
+	}
+	return t.step.Memory().Planned, optimizer * 3 / 2 // m, v and the gradient
+}
+
+// Close lets go of the graphs.
+func (t *Trainer) Close() { t.step.Close() }
+
+// trains reports whether any part of q trains in this phase.
+func (p Phase) trains(q *layers.Param) bool {
+	for _, n := range q.Named() {
+		if p.scale(n.Name) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// scale returns the learning-rate factor of a weight: the first group that
+// matches, 0 for none.
+func (p Phase) scale(name string) float64 {
+	for _, g := range p.Trainable {
+		if g.Match(name) {
+			return g.LRScale
+		}
+	}
+	return 0
+}
+
+func (p Phase) trainable(m *layers.Model) (ts []layers.Trainable) {
+	for _, q := range m.Params() {
+		if !p.trains(q) {
+			continue
+		}
+		t := layers.Trainable{Param: q}
+		for _, n := range q.Named() {
+			t.Parts = append(t.Parts, p.scale(n.Name))
+		}
+		ts = append(ts, t)
+	}
+	return ts
+}
+
+// sharedWith reports whether q's memory belongs to the teacher too.
+func sharedWith(teacher *layers.Model, q *layers.Param) bool {
+	for _, p := range teacher.Params() {
+		if tensor.SharesMemory(p.Value, q.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func addTo(sum, x []float64) []float64 {
+	if sum == nil {
+		sum = make([]float64, len(x))
+	}
+	for i, v := range x {
+		sum[i] += v
+	}
+	return sum
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,0 +1,79 @@
+package layers
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	G "gorgonia.org/gorgonia"
+)
+
+// Block is one layer of the residual stream x [B,T,D]:
+//
+//	x = x + Mixer(RMSNorm(x))
+//	x = x + MLP(RMSNorm(x))
+//
+// A pure Mamba-2 model's blocks have no MLP.
+type Block struct {
+	InputNorm *Param // [D]
+	Mixer     Mixer
+	PostNorm  *Param // [D]; nil without MLP
+	MLP       *MLP
+}
+
+// Mixer is what moves information along time. Attention, Mamba2 and Mamba1 are
+// mixers.
+type Mixer interface {
+	// Params returns the mixer's weights in the order of the forward pass.
+	Params() []*Param
+	// Init draws fresh weights; out is the deviation of the output projection.
+	Init(out float64, r *rand.Rand)
+	// Forward adds the mixer to the graph: u [N,D], normed, to [N,D]. A
+	// residual, if not nil, is added inside the last product.
+	Forward(f *Forward, u, residual *G.Node) *G.Node
+	// inner is Forward without the output projection: [N,E] or [N,H·P].
+	inner(f *Forward, u *G.Node) *G.Node
+	// replace puts f(p) in the place of every parameter.
+	replace(f func(*Param) *Param) Mixer
+}
+
+func newBlock(k maker, c *Config, l int) *Block {
+	b := &Block{
+		InputNorm: k.param(fmt.Sprintf("model.layers.%d.input_layernorm.weight", l), c.HiddenSize),
+		Mixer:     newMixer(k, c, l),
+	}
+	if c.Intermediate > 0 {
+		b.PostNorm = k.param(fmt.Sprintf("model.layers.%d.post_attention_layernorm.weight", l), c.HiddenSize)
+		b.MLP = newMLP(k, c, l)
+	}
+	return b
+}
+
+func newMixer(k maker, c *Config, l int) Mixer {
+	switch m := c.Mixers[l]; m.Kind {
+	case KindAttention:
+		return newAttention(k, c, l)
+	case KindMamba2:
+		return newMamba2(k, c.HiddenSize, *m.Mamba2, l)
+	case KindMamba1:
+		return newMamba1(k, c.HiddenSize, *m.Mamba1, l)
+	default:
+		panic(fmt.Sprintf("layers: layer %d has mixer %q", l, m.Kind))
+	}
+}
+
+// Params returns the block's weights in the order of the forward pass.
+func (b *Block) Params() []*Param {
+	ps := append([]*Param{b.InputNorm}, b.Mixer.Params()...)
+	if b.MLP != nil {
+		ps = append(ps, b.PostNorm, b.MLP.GateUp, b.MLP.Down)
+	}
+	return ps
+}
+
+func (b *Block) replace(f func(*Param) *Param) {
+	b.InputNorm, b.Mixer = f(b.InputNorm), b.Mixer.replace(f)
+	if b.MLP != nil {
+		b.PostNorm = f(b.PostNorm)
+		b.MLP = &MLP{GateUp: f(b.MLP.GateUp), Down: f(b.MLP.Down)}
+	}
+}

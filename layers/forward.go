@@ -1,0 +1,189 @@
+package layers
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+
+	"stillhouse/layers/autodiff"
+	"stillhouse/layers/tensor"
+)
+
+// Batch is the memory that a model's graph reads at every run.
+type Batch struct {
+	B, T   int
+	IDs    *tensor.Tensor // I32 [N], N = B·T
+	Start  *tensor.Tensor // I32 [B,T]: where the token's document starts in its row
+	Labels *tensor.Tensor // I32 [N]: the next token, -1 for none
+	Weight *tensor.Tensor // [N]: each token's share of the loss; 0 where masked
+}
+
+// NewBatch returns a batch of zeros with every document starting at position 0.
+func NewBatch(b, t int, dtype tensor.DType) *Batch {
+	return &Batch{
+		B: b, T: t,
+		IDs:    tensor.New(tensor.I32, b*t),
+		Start:  tensor.New(tensor.I32, b, t),
+		Labels: tensor.New(tensor.I32, b*t),
+		Weight: tensor.New(dtype, b*t),
+	}
+}
+
+// CopyFrom copies another batch of the same size.
+func (b *Batch) CopyFrom(c *Batch) {
+	b.IDs.CopyFrom(c.IDs)
+	b.Start.CopyFrom(c.Start)
+	b.Labels.CopyFrom(c.Labels)
+	b.Weight.CopyFrom(c.Weight)
+}
+
+// TotalWeight returns the sum of the tokens' weights.
+func (b *Batch) TotalWeight() (sum float64) {
+	for _, v := range float64s(b.Weight) {
+		sum += v
+	}
+	return sum
+}
+
+// ScaleWeight multiplies every token's weight.
+func (b *Batch) ScaleWeight(s float64) {
+	w := float64s(b.Weight)
+	fill(b.Weight, func(i int) float64 { return s * w[i] })
+}
+
+// Forward is a model being added to a graph: one batch, one set of parameters
+// that want gradients.
+type Forward struct {
+	*autodiff.Graph
+	Batch *Batch
+	// Grad returns where a parameter's gradient accumulates; nil, or a nil
+	// result, freezes it.
+	Grad func(p *Param) *tensor.Tensor
+	// Prefix sets the parameters' node names apart when two models meet in one graph.
+	Prefix string
+	// MixerGates and MLPGates, one node [B] a layer, multiply the outputs of
+	// mixers and MLPs before they join the residual stream; nil means none.
+	MixerGates, MLPGates []*G.Node
+	// Measure says that no backward pass will follow, whatever gates there are.
+	Measure bool
+	// Tap keeps every mixer's input and output and every block's output.
+	Tap bool
+
+	model      *Model
+	ids, start *G.Node
+	weights    *G.Node
+	params     map[*Param]*G.Node
+}
+
+// Hidden is what a model's forward pass leaves in the graph, all [N,D].
+type Hidden struct {
+	Final    *G.Node   // after the last norm, before the head
+	MixerIn  []*G.Node // normed; only with Tap
+	MixerOut []*G.Node // before the residual; only with Tap
+	Blocks   []*G.Node // the residual stream after each block; only with Tap
+}
+
+// Model adds m's forward pass up to the last hidden state.
+func (f *Forward) Model(m *Model) Hidden {
+	f.bind(m)
+	c := &m.Config
+	x := f.apply(f.embedding(c.VocabSize, c.HiddenSize), f.ids, f.param(m.Embed))
+	var h Hidden
+	for l, b := range m.Blocks {
+		x = f.block(b, l, x, &h)
+	}
+	h.Final = f.norm(x, m.Norm)
+	return h
+}
+
+// bind adds the batch's leaves, once.
+func (f *Forward) bind(m *Model) {
+	if f.model == m {
+		return
+	}
+	f.model, f.params = m, map[*Param]*G.Node{}
+	f.ids = f.Input(f.Prefix+"ids", f.Batch.IDs)
+	f.start = f.Input(f.Prefix+"start", f.Batch.Start)
+}
+
+func (f *Forward) block(b *Block, l int, x *G.Node, h *Hidden) *G.Node {
+	u := f.norm(x, b.InputNorm)
+	if f.Tap || f.MixerGates != nil {
+		y := b.Mixer.Forward(f, u, nil)
+		if f.Tap {
+			h.MixerIn, h.MixerOut = append(h.MixerIn, u), append(h.MixerOut, y)
+		}
+		x = f.join(x, y, f.MixerGates, l)
+	} else {
+		x = b.Mixer.Forward(f, u, x)
+	}
+	if b.MLP != nil {
+		if f.MLPGates != nil {
+			x = f.join(x, b.MLP.forward(f, f.norm(x, b.PostNorm), nil), f.MLPGates, l)
+		} else {
+			x = b.MLP.forward(f, f.norm(x, b.PostNorm), x)
+		}
+	}
+	if f.Tap {
+		h.Blocks = append(h.Blocks, x)
+	}
+	return x
+}
+
+// join adds gate·y to the residual stream.
+func (f *Forward) join(x, y *G.Node, gates []*G.Node, l int) *G.Node {
+	if gates != nil && gates[l] != nil {
+		y = f.apply(f.gate(), y, gates[l])
+	}
+	return f.apply(f.add2(), x, y)
+}
+
+func (f *Forward) apply(k autodiff.Kernel, in ...*G.Node) *G.Node { return f.Apply(k, in...) }
+
+// param returns p's leaf, the same one every time: a tied head is one node.
+func (f *Forward) param(p *Param) *G.Node {
+	if n := f.params[p]; n != nil {
+		return n
+	}
+	var grad *tensor.Tensor
+	if f.Grad != nil {
+		grad = f.Grad(p)
+	}
+	f.params[p] = f.Param(f.Prefix+p.Name, p.Value, grad)
+	return f.params[p]
+}
+
+func (f *Forward) rows() int { return f.Batch.B * f.Batch.T }
+func (f *Forward) f64() bool { return f.model.Embed.Value.DType() == tensor.F64 }
+
+// trains reports whether a backward pass will follow.
+func (f *Forward) trains() bool {
+	return !f.Measure && (f.Grad != nil || f.MixerGates != nil || f.MLPGates != nil)
+}
+
+func (f *Forward) linear(x *G.Node, w *Param, residual *G.Node) *G.Node {
+	out, in := w.Value.Dim(0), w.Value.Dim(1)
+	args := []*G.Node{x, f.param(w)}
+	if residual != nil {
+		args = append(args, residual)
+	}
+	return f.apply(f.linearKernel(in, out, residual != nil), args...)
+}
+
+func (f *Forward) norm(x *G.Node, w *Param) *G.Node {
+	return f.apply(f.rmsNorm(w.Value.Size()), x, f.param(w))
+}
+
+// Gates adds one leaf of ones [B] a layer under the given name, to be set by
+// the caller between runs. The tensors are returned in layer order.
+func (f *Forward) Gates(name string, layers int, dtype tensor.DType) ([]*G.Node, []*tensor.Tensor) {
+	var nodes []*G.Node
+	var values []*tensor.Tensor
+	for l := range layers {
+		t := tensor.New(dtype, f.Batch.B)
+		fillOnes(t)
+		values = append(values, t)
+		nodes = append(nodes, f.Input(fmt.Sprintf("%s.%d", name, l), t))
+	}
+	return nodes, values
+}

@@ -1,0 +1,31 @@
+// Command asm writes the assembly of package gemm with avo. The package's
+// go:generate line runs it.
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	ConstraintExpr("amd64,!purego")
+	edgeTable()
+	for _, rows := range []int{12, 8, 4, 2, 1} {
+		for _, vecs := range []int{2, 1} {
+			tile512(fmt.Sprintf("tile%dx%d", rows, 16*vecs), rows, vecs)
+		}
+	}
+	for _, rows := range []int{6, 4, 2, 1} {
+		for _, vecs := range []int{2, 1} {
+			tile256(fmt.Sprintf("tile%dx%dAVX2", rows, 8*vecs), rows, vecs)
+		}
+	}
+	copy512("copy16", 1)
+	copy512("copy32", 2)
+	transpose512()
+	transpose256()
+	peak("peakAVX512", true)
+	peak("peakAVX2", false)
+	Generate()
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// copy512 emits a copy of k rows of w elements into rows of 16·vecs, padded
+// with zeros. Rows of dst may lie closer than that: later rows win.
+func copy512(name string, vecs int) {
+	TEXT(name, NOSPLIT, "func(k int, src *float32, lds int, dst *float32, ldd, w int)")
+	Doc(name + " copies k rows of w elements, each padded with zeros; strides in bytes.")
+	Pragma("noescape")
+	k := Load(Param("k"), GP64())
+	src := Load(Param("src"), GP64())
+	lds := Load(Param("lds"), GP64())
+	dst := Load(Param("dst"), GP64())
+	ldd := Load(Param("ldd"), GP64())
+	w, bits := Load(Param("w"), GP64()), GP64()
+	MOVQ(I32(-1), bits)
+	BZHIQ(w, bits, bits)
+	valid, v := make([]Register, vecs), make([]VecVirtual, vecs)
+	for j := range vecs {
+		valid[j], v[j] = K(), ZMM()
+		KMOVW(bits.As32(), valid[j])
+		SHRQ(Imm(16), bits)
+	}
+	Label(name + "_loop")
+	for j := range vecs {
+		VMOVUPS_Z(Mem{Base: src, Disp: 64 * j}, valid[j], v[j])
+		VMOVUPS(v[j], Mem{Base: dst, Disp: 64 * j})
+	}
+	ADDQ(lds, src)
+	ADDQ(ldd, dst)
+	DECQ(k)
+	JNZ(LabelRef(name + "_loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// transpose512 emits dst[j,i] = src[i,j] for i < rows ≤ 16 and j < cols ≤ 16;
+// every written row of dst is 16 wide, zero from rows on.
+func transpose512() {
+	const name = "transpose16"
+	TEXT(name, NOSPLIT, "func(src *float32, lds int, dst *float32, ldd, rows, cols int)")
+	Doc("transpose16 turns rows×cols, both ≤ 16, into cols rows of 16, padded with zeros; strides in bytes.")
+	Pragma("noescape")
+	src := Load(Param("src"), GP64())
+	lds := Load(Param("lds"), GP64())
+	dst := Load(Param("dst"), GP64())
+	ldd := Load(Param("ldd"), GP64())
+	rows := Load(Param("rows"), GP64())
+	cols, bits := Load(Param("cols"), GP64()), GP64()
+	MOVQ(I32(-1), bits)
+	BZHIQ(cols, bits, bits)
+	valid := K()
+	KMOVW(bits.As32(), valid)
+
+	var r, t, u, v, o [16]VecVirtual
+	for i := range r {
+		r[i] = ZMM()
+		VPXORD(r[i], r[i], r[i])
+	}
+	for i := range r {
+		VMOVUPS_Z(Mem{Base: src}, valid, r[i])
+		if i+1 < len(r) {
+			ADDQ(lds, src)
+			DECQ(rows)
+			JZ(LabelRef(name + "_turn"))
+		}
+	}
+	Label(name + "_turn")
+	for i := 0; i < 16; i += 2 {
+		t[i], t[i+1] = ZMM(), ZMM()
+		VUNPCKLPS(r[i+1], r[i], t[i])
+		VUNPCKHPS(r[i+1], r[i], t[i+1])
+	}
+	for g := 0; g < 16; g += 4 {
+		for j := range 4 {
+			u[g+j] = ZMM()
+		}
+		VUNPCKLPD(t[g+2], t[g], u[g])
+		VUNPCKHPD(t[g+2], t[g], u[g+1])
+		VUNPCKLPD(t[g+3], t[g+1], u[g+2])
+		VUNPCKHPD(t[g+3], t[g+1], u[g+3])
+	}
+	for h := 0; h < 16; h += 8 {
+		for j := range 4 {
+			v[h+j], v[h+4+j] = ZMM(), ZMM()
+			VSHUFF32X4(Imm(0x88), u[h+4+j], u[h+j], v[h+j])
+			VSHUFF32X4(Imm(0xdd), u[h+4+j], u[h+j], v[h+4+j])
+		}
+	}
+	for j := range 8 {
+		o[j], o[8+j] = ZMM(), ZMM()
+		VSHUFF32X4(Imm(0x88), v[8+j], v[j], o[j])
+		VSHUFF32X4(Imm(0xdd), v[8+j], v[j], o[8+j])
+	}
+	for j := range o {
+		VMOVUPS(o[j], Mem{Base: dst})
+		if j+1 < len(o) {
+			ADDQ(ldd, dst)
+			DECQ(cols)
+			JZ(LabelRef(name + "_done"))
+		}
+	}
+	Label(name + "_done")
+	VZEROUPPER()
+	RET()
+}
+
+// transpose256 emits dst[j,i] = src[i,j] for an 8×8 block.
+func transpose256() {
+	TEXT("transpose8", NOSPLIT, "func(src *float32, lds int, dst *float32, ldd int)")
+	Doc("transpose8 turns an 8×8 block; strides in bytes.")
+	Pragma("noescape")
+	src := Load(Param("src"), GP64())
+	lds := Load(Param("lds"), GP64())
+	dst := Load(Param("dst"), GP64())
+	ldd := Load(Param("ldd"), GP64())
+	var r, t, u [8]VecVirtual
+	for i := range r {
+		r[i] = YMM()
+		VMOVUPS(Mem{Base: src}, r[i])
+		if i+1 < len(r) {
+			ADDQ(lds, src)
+		}
+	}
+	for i := 0; i < 8; i += 2 {
+		t[i], t[i+1] = YMM(), YMM()
+		VUNPCKLPS(r[i+1], r[i], t[i])
+		VUNPCKHPS(r[i+1], r[i], t[i+1])
+	}
+	for g := 0; g < 8; g += 4 {
+		for j := range 4 {
+			u[g+j] = YMM()
+		}
+		VUNPCKLPD(t[g+2], t[g], u[g])
+		VUNPCKHPD(t[g+2], t[g], u[g+1])
+		VUNPCKLPD(t[g+3], t[g+1], u[g+2])
+		VUNPCKHPD(t[g+3], t[g+1], u[g+3])
+	}
+	for j := range 8 {
+		half := uint64(0x20) // the low 128 bits of both, then the high ones
+		if j >= 4 {
+			half = 0x31
+		}
+		o := YMM()
+		VPERM2F128(Imm(half), u[4+j%4], u[j%4], o)
+		VMOVUPS(o, Mem{Base: dst})
+		if j+1 < 8 {
+			ADDQ(ldd, dst)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// peak emits n turns of twelve independent FMA chains that touch no memory.
+func peak(name string, wide bool) {
+	TEXT(name, NOSPLIT, "func(n int)")
+	Doc(name + " runs n turns of 12 independent vector FMAs on registers.")
+	n := Load(Param("n"), GP64())
+	var r [14]VecVirtual
+	for i := range r {
+		if wide {
+			r[i] = ZMM()
+			VPXORD(r[i], r[i], r[i])
+		} else {
+			r[i] = YMM()
+			VXORPS(r[i], r[i], r[i])
+		}
+	}
+	Label(name + "_loop")
+	for i := range 12 {
+		VFMADD231PS(r[12], r[13], r[i])
+	}
+	DECQ(n)
+	JNZ(LabelRef(name + "_loop"))
+	VZEROUPPER()
+	RET()
+}

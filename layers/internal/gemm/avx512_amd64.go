@@ -1,0 +1,91 @@
+//go:build amd64 && !purego
+
+package gemm
+
+// avx512 is the path of 12×32 tiles: 24 sums in 32 registers. Masks take care
+// of every width.
+func avx512() *isa[float32] {
+	return &isa[float32]{
+		name:    "avx512",
+		heights: []int{12, 8, 4, 2, 1},
+		width:   32,
+		readsB:  true,
+		strip:   stripAVX512,
+		packA:   packAAVX512,
+		packB:   packBAVX512,
+		fma: func(turns int) float64 {
+			peakAVX512(turns)
+			return float64(turns) * 12 * 16 * 2
+		},
+	}
+}
+
+func stripAVX512(s *strip[float32]) {
+	acc := 0
+	if s.acc {
+		acc = 1
+	}
+	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
+	for i := range s.tiles {
+		t := &s.tiles[i]
+		a, rs, ks, c := &s.a[t.at], 4*t.rs, 4*t.ks, &s.c[t.row*s.ldc]
+		if w > 16 {
+			switch t.height {
+			case 12:
+				tile12x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			case 8:
+				tile8x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			case 4:
+				tile4x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			case 2:
+				tile2x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			case 1:
+				tile1x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			}
+			continue
+		}
+		switch t.height {
+		case 12:
+			tile12x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+		case 8:
+			tile8x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+		case 4:
+			tile4x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+		case 2:
+			tile2x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+		case 1:
+			tile1x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+		}
+	}
+}
+
+// packAAVX512 leaves rows as they are, closer together, and turns [k,rows] into
+// one run. The copy writes 16 elements a row and ends slack beyond rows·k.
+func packAAVX512(dst, src []float32, ld int, trans bool, rows, height, k int) (rs, ks int) {
+	if !trans {
+		rs = k + 16 // not a power of two
+		for i := range rows {
+			copy(dst[i*rs:][:k], src[i*ld:])
+		}
+		return rs, 1
+	}
+	_ = dst[(k-1)*rows+15]
+	copy16(k, &src[0], 4*ld, &dst[0], 4*rows, rows)
+	return 1, rows
+}
+
+func packBAVX512(dst, src []float32, ld int, trans bool, k, w, width int) {
+	_ = dst[k*width-1]
+	switch {
+	case !trans && width == 32:
+		copy32(k, &src[0], 4*ld, &dst[0], 128, w)
+	case !trans:
+		copy16(k, &src[0], 4*ld, &dst[0], 64, w)
+	default:
+		for j := 0; j < width; j += 16 {
+			for p := 0; p < k; p += 16 {
+				transpose16(&src[j*ld+p], 4*ld, &dst[p*width+j], 4*width, min(16, w-j), min(16, k-p))
+			}
+		}
+	}
+}

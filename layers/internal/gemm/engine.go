@@ -1,0 +1,239 @@
+package gemm
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"stillhouse/layers/internal/parallel"
+	"stillhouse/layers/tensor"
+)
+
+// The sizes of the blocking. A sum over k is made in blocks of at most depthMax,
+// equal but for the last, which k alone decides: it is the one choice here that
+// shows in the bits.
+const (
+	depthMax  = 512
+	regionMax = 1 << 21 // elements of B packed at a time, 8 MiB of float32
+	rowsMax   = 144     // rows of C in a task
+	rowsMin   = 24
+	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
+	tasksEach = 6       // tasks a thread, so that the last one to finish is not late
+
+	// Copies cost a tenth of a training product's time, so an operand is read
+	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
+	// an 8-way L1, and a panel of B whose rows are on as many pages as it has
+	// rows misses the TLB. Measured on Zen 4.
+	farRows  = 1024 // elements
+	fewRows  = 64   // of C: too few to earn back a copy of B
+	manyCols = 128  // of C: enough to earn back a copy of A's rows
+)
+
+// engine multiplies with one instruction set. It keeps the scratch of past
+// calls, so that the next ones allocate nothing.
+type engine[T tensor.Float] struct {
+	isa     *isa[T]
+	plans   sync.Pool // of *plan[T]
+	workers sync.Pool // of *worker[T]
+}
+
+func newEngine[T tensor.Float](s *isa[T]) *engine[T] {
+	e := &engine[T]{isa: s}
+	e.workers.New = func() any { return new(worker[T]) }
+	e.plans.New = func() any {
+		x := &plan[T]{isa: s}
+		x.task = func(i int) { x.do(e, i) }
+		return x
+	}
+	return e
+}
+
+// multiply is Gemm on this engine.
+func (e *engine[T]) multiply(p *parallel.Pool, f Form, m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
+	check(f, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
+	if m == 0 || n == 0 {
+		return
+	}
+	if k == 0 {
+		for i := 0; i < m && !acc; i++ {
+			clear(c[i*ldc:][:n])
+		}
+		return
+	}
+	x := e.plans.Get().(*plan[T])
+	x.transA, x.transB, x.acc = f.transA(), f.transB(), acc
+	x.m, x.n, x.k = m, n, k
+	x.a, x.lda, x.b, x.ldb, x.c, x.ldc = a, lda, b, ldb, c, ldc
+	x.choose()
+	threads := p.Threads()
+	if m*n*k < serialMax {
+		threads = 1
+	}
+	x.regions(func() {
+		if threads == 1 {
+			x.alone()
+			return
+		}
+		x.ready.Store(0)
+		p.For(x.partition(threads), x.task)
+	})
+	x.a, x.b, x.c = nil, nil, nil // the caller's memory is not ours to keep
+	x.own.strip = strip[T]{}
+	e.plans.Put(x)
+}
+
+// plan is one multiplication under way.
+type plan[T tensor.Float] struct {
+	isa            *isa[T]
+	transA, transB bool
+	acc            bool
+	m, n, k        int
+	a, b, c        []T
+	lda, ldb, ldc  int
+
+	depth          int  // of a block of k
+	packsA, packsB bool // else tiles read the operand where it lies
+
+	// The region under way: columns from j0 and steps from p0.
+	j0, cols, p0, steps int
+	padded              int // cols, rounded up to whole tiles
+	packed              []T // B: for each block of k, its panels one after the other
+
+	// Its partition: first packs tasks that pack, then bands of rows by spans of columns.
+	packs, rows, span, spans int
+	ready                    atomic.Int64 // packs done
+	task                     func(i int)
+	own                      worker[T] // for a caller alone
+}
+
+// choose sets the depth of blocks and what to pack.
+func (x *plan[T]) choose() {
+	blocks := (x.k + depthMax - 1) / depthMax
+	x.depth = (x.k + blocks - 1) / blocks
+	if blocks > 1 {
+		x.depth = (x.depth + 7) &^ 7
+	}
+	s := x.isa
+	inPlace := !x.transB && (x.m <= fewRows || x.ldb < farRows) && (s.readsB || x.n%(s.width/2) == 0)
+	x.packsB = !inPlace
+	enough := manyCols
+	if x.transA { // 12 neighbours a step come in one or two lines anyway
+		enough *= 4
+	}
+	x.packsA = s.packsA || x.lda%farRows == 0 && x.n >= enough && x.m >= rowsMin
+}
+
+// regions calls f for every region of B that is packed at a time.
+func (x *plan[T]) regions(f func()) {
+	w := x.isa.width
+	maxSteps := max(1, 2048/x.depth) * x.depth
+	maxCols := max(w, regionMax/min(x.k, maxSteps)/w*w)
+	for x.j0 = 0; x.j0 < x.n; x.j0 += maxCols {
+		x.cols = min(maxCols, x.n-x.j0)
+		last := x.cols % w
+		x.padded = x.cols - last
+		if last > 0 {
+			x.padded += x.isa.panel(last)
+		}
+		for x.p0 = 0; x.p0 < x.k; x.p0 += maxSteps {
+			x.steps = min(maxSteps, x.k-x.p0)
+			if x.packsB {
+				x.packed = grown(x.packed, x.padded*x.steps)
+			}
+			f()
+		}
+	}
+}
+
+// panels returns how many panels of B the region has in one block of k.
+func (x *plan[T]) panels() int { return (x.cols + x.isa.width - 1) / x.isa.width }
+
+// alone does a region on the caller.
+func (x *plan[T]) alone() {
+	if x.packsB {
+		for p := 0; p < x.steps; p += x.depth {
+			for j := 0; j < x.cols; j += x.isa.width {
+				x.packB(p, j)
+			}
+		}
+	}
+	for i := 0; i < x.m; i += rowsMax {
+		x.compute(&x.own, i, min(i+rowsMax, x.m), 0, x.cols)
+	}
+}
+
+// packB packs the panel at column j of the block at step p of the region.
+func (x *plan[T]) packB(p, j int) {
+	k, w := min(x.depth, x.steps-p), min(x.isa.width, x.cols-j)
+	row, col := x.p0+p, x.j0+j
+	at := row*x.ldb + col
+	if x.transB {
+		at = col*x.ldb + row
+	}
+	x.isa.packB(x.packed[p*x.padded+j*k:], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
+}
+
+// compute does rows [i0,i1) and columns [j0,j1) of the region, for all its
+// steps. The columns count from the region's first; j0 is a multiple of a panel.
+func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1 int) {
+	s := &w.strip
+	s.ldc = x.ldc
+	for p := 0; p < x.steps; p += x.depth {
+		s.k = min(x.depth, x.steps-p)
+		s.acc = x.acc || x.p0+p > 0
+		w.lay(x, i0, i1, x.p0+p)
+		for j := j0; j < j1; j += x.isa.width {
+			s.w = min(x.isa.width, j1-j)
+			s.c = x.c[x.j0+j:]
+			if x.packsB {
+				s.b, s.bs = x.packed[p*x.padded+j*s.k:], x.isa.panel(s.w)
+			} else {
+				s.b, s.bs = x.b[(x.p0+p)*x.ldb+x.j0+j:], x.ldb
+			}
+			x.isa.strip(s)
+		}
+	}
+}
+
+// worker is the scratch of one goroutine inside a multiplication.
+type worker[T tensor.Float] struct {
+	strip strip[T]
+	tiles []tile
+	a     []T
+}
+
+// lay cuts rows [i0,i1) of op(A) at the block of s.k steps from p into tiles,
+// packing them if the plan says so.
+func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
+	s := &w.strip
+	s.a = x.a
+	if x.packsA {
+		w.a = grown(w.a, (i1-i0+x.isa.heights[0])*(s.k+16))
+		s.a = w.a
+	}
+	w.tiles = w.tiles[:0]
+	used := 0
+	for i := i0; i < i1; {
+		h := x.isa.next(i1 - i)
+		t := tile{row: i, rows: min(h, i1-i), height: h, at: i*x.lda + p, rs: x.lda, ks: 1}
+		if x.transA {
+			t.at, t.rs, t.ks = p*x.lda+i, 1, x.lda
+		}
+		if x.packsA {
+			t.rs, t.ks = x.isa.packA(w.a[used:], x.a[t.at:], x.lda, x.transA, t.rows, h, s.k)
+			t.at = used
+			used += h * (s.k + 16)
+		}
+		w.tiles = append(w.tiles, t)
+		i += t.rows
+	}
+	s.tiles = w.tiles
+}
+
+// grown returns x with length n. New memory is of a size that Go aligns to a
+// cache line, which loads of whole vectors like.
+func grown[T tensor.Float](x []T, n int) []T {
+	if n <= cap(x) {
+		return x[:n]
+	}
+	return make([]T, n, n+n/4+256)
+}

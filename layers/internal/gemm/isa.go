@@ -1,0 +1,71 @@
+package gemm
+
+import "stillhouse/layers/tensor"
+
+// isa is what the blocked multiplication needs from an instruction set. An
+// element of C is always made the same way: a sum that starts at zero and takes
+// the products of one block of k in order, each by the instruction set's one
+// multiply-add, then one store or one addition to C. So it does not matter for
+// its bits which tile it falls into.
+type isa[T tensor.Float] struct {
+	name    string
+	heights []int // rows of the tiles there are, falling
+	width   int   // columns of the widest tile; half of it exists too
+
+	// readsB: tiles can read rows of a stored B at any width up to width.
+	// Otherwise only whole vectors, at widths that are a multiple of width/2.
+	readsB bool
+	// packsA: tiles want A as packA leaves it. Otherwise packing is optional.
+	packsA bool
+
+	strip func(s *strip[T])
+	// packA copies rows×k of op(A), stored at src with row stride ld, to dst and
+	// returns the strides of rows and of k there. height is the tile's.
+	packA func(dst, src []T, ld int, trans bool, rows, height, k int) (rs, ks int)
+	// packB copies k×w of op(B) to dst, k rows of width elements, zero from w on.
+	packB func(dst, src []T, ld int, trans bool, k, w, width int)
+	// fma runs turns of independent multiply-adds on registers and returns how
+	// many floating-point operations they were.
+	fma func(turns int) float64
+}
+
+// strip is one panel of B times a column of tiles: C[·,w] (+)= A·B.
+type strip[T tensor.Float] struct {
+	k     int
+	a     []T
+	tiles []tile
+	b     []T // row p at p·bs
+	bs    int
+	c     []T // row i at i·ldc
+	ldc   int
+	w     int
+	acc   bool
+}
+
+// tile is some rows of A: element (i,p) lies at a[at + i·rs + p·ks].
+type tile struct {
+	row, rows, height int
+	at, rs, ks        int
+}
+
+// next returns the height of the tile to use when so many rows are left. Twice
+// the second height is better done in halves than as tallest and a sliver.
+func (s *isa[T]) next(left int) int {
+	if len(s.heights) > 1 && left == 2*s.heights[1] {
+		return s.heights[1]
+	}
+	for _, h := range s.heights {
+		if h <= left {
+			return h
+		}
+	}
+	return s.heights[len(s.heights)-1]
+}
+
+// panel returns the width of the tiles for w columns, so many being left.
+func (s *isa[T]) panel(w int) int {
+	if w <= s.width/2 {
+		return s.width / 2
+	}
+	return s.width
+}

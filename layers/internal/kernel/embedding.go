@@ -1,0 +1,68 @@
+package kernel
+
+import (
+	"fmt"
+
+	"stillhouse/layers/internal/parallel"
+	"stillhouse/layers/internal/vec"
+	"stillhouse/layers/tensor"
+)
+
+// Embedding looks up rows: y[n] = W[ids[n]]. Inputs: ids int32 [n], W [v,d];
+// output [n,d]. dW's rows are summed in the order of the tokens, columns split
+// over the pool, so that the sum is the same at any number of threads.
+type Embedding[T tensor.Float] struct {
+	pool              *parallel.Pool
+	n, v, d           int
+	ids               []int32
+	w, y, dw, dy      []T
+	forward, backward func(block int)
+}
+
+// embedColumns is the width that one part of the backward pass adds up.
+const embedColumns = 64
+
+// NewEmbedding returns the lookup of n ids in a table of v rows of width d.
+func NewEmbedding[T tensor.Float](p *parallel.Pool, n, v, d int) *Embedding[T] {
+	if n < 0 || v < 1 || d < 1 {
+		panic(fmt.Sprintf("kernel: Embedding: n %d, v %d, d %d", n, v, d))
+	}
+	k := &Embedding[T]{pool: p, n: n, v: v, d: d}
+	k.forward = func(block int) {
+		for i := block * rowBlock; i < min(n, (block+1)*rowBlock); i++ {
+			id := int(k.ids[i])
+			if id < 0 || id >= v {
+				panic(fmt.Sprintf("kernel: Embedding: id %d at position %d is outside the vocabulary of %d", id, i, v))
+			}
+			copy(k.y[i*d:(i+1)*d], k.w[id*d:])
+		}
+	}
+	k.backward = func(block int) {
+		lo, hi := block*embedColumns, min(d, (block+1)*embedColumns)
+		for i, id := range k.ids {
+			vec.AddTo(k.dw[int(id)*d+lo:int(id)*d+hi], k.dy[i*d+lo:i*d+hi])
+		}
+	}
+	return k
+}
+
+// Name returns "embedding".
+func (k *Embedding[T]) Name() string { return "embedding" }
+
+// OutShape returns [n,d].
+func (k *Embedding[T]) OutShape() []int { return []int{k.n, k.d} }
+
+// Forward fills y; it panics on an id outside the table.
+func (k *Embedding[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
+	k.ids, k.w, k.y = tensor.Data[int32](in[0]), tensor.Data[T](in[1]), tensor.Data[T](out)
+	k.pool.For(blocks(k.n), k.forward)
+}
+
+// Backward accumulates into dW.
+func (k *Embedding[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in []*tensor.Tensor) {
+	if gin[1] == nil {
+		return
+	}
+	k.ids, k.dw, k.dy = tensor.Data[int32](in[0]), tensor.Data[T](gin[1]), tensor.Data[T](gout)
+	k.pool.For((k.d+embedColumns-1)/embedColumns, k.backward)
+}

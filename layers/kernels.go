@@ -1,0 +1,120 @@
+package layers
+
+import (
+	"stillhouse/layers/autodiff"
+	"stillhouse/layers/internal/kernel"
+)
+
+// The constructors below choose the floating type of a kernel once, so that
+// the layers above are written once.
+
+func (f *Forward) linearKernel(in, out int, residual bool) autodiff.Kernel {
+	o := kernel.LinearOptions{Residual: residual}
+	if f.f64() {
+		return kernel.NewLinear[float64](f.Pool(), f.rows(), in, out, o)
+	}
+	return kernel.NewLinear[float32](f.Pool(), f.rows(), in, out, o)
+}
+
+func (f *Forward) rmsNorm(d int) autodiff.Kernel {
+	eps := f.model.Config.NormEps
+	if f.f64() {
+		return kernel.NewRMSNorm[float64](f.Pool(), f.rows(), d, eps)
+	}
+	return kernel.NewRMSNorm[float32](f.Pool(), f.rows(), d, eps)
+}
+
+func (f *Forward) embedding(v, d int) autodiff.Kernel {
+	if f.f64() {
+		return kernel.NewEmbedding[float64](f.Pool(), f.rows(), v, d)
+	}
+	return kernel.NewEmbedding[float32](f.Pool(), f.rows(), v, d)
+}
+
+func (f *Forward) swiglu(i int) autodiff.Kernel {
+	if f.f64() {
+		return kernel.NewSwiGLU[float64](f.Pool(), f.rows(), i)
+	}
+	return kernel.NewSwiGLU[float32](f.Pool(), f.rows(), i)
+}
+
+func (f *Forward) gate() autodiff.Kernel {
+	b, t, d := f.Batch.B, f.Batch.T, f.model.Config.HiddenSize
+	if f.f64() {
+		return flat{kernel.NewGate[float64](f.Pool(), b, t, d), []int{b * t, d}}
+	}
+	return flat{kernel.NewGate[float32](f.Pool(), b, t, d), []int{b * t, d}}
+}
+
+func (f *Forward) add2() autodiff.Kernel {
+	n, d := f.rows(), f.model.Config.HiddenSize
+	if f.f64() {
+		return flat{kernel.NewAddN[float64](f.Pool(), n*d, 2), []int{n, d}}
+	}
+	return flat{kernel.NewAddN[float32](f.Pool(), n*d, 2), []int{n, d}}
+}
+
+func (f *Forward) attention() autodiff.Kernel {
+	c := &f.model.Config
+	size := kernel.AttentionSize{B: f.Batch.B, T: f.Batch.T, H: c.Heads, G: c.KVHeads, P: c.HeadDim}
+	o := kernel.AttentionOptions{Scale: c.scale(), Window: c.Window, Rope: c.rope(f.Batch.T), Train: f.trains()}
+	if f.f64() {
+		return kernel.NewAttention[float64](f.Pool(), size, o)
+	}
+	return kernel.NewAttention[float32](f.Pool(), size, o)
+}
+
+// rope returns the rotary tables for positions below t, nil without RoPE.
+func (c *Config) rope(t int) *kernel.Rope {
+	if c.RopeTheta == 0 {
+		return nil
+	}
+	return kernel.NewRope(c.RopeTheta, c.HeadDim, t)
+}
+
+func (f *Forward) mamba2(c Mamba2Config) autodiff.Kernel {
+	size, o := c.kernel(f.Batch.B, f.Batch.T)
+	o.Train = f.trains()
+	if f.f64() {
+		return kernel.NewMamba2[float64](f.Pool(), size, o)
+	}
+	return kernel.NewMamba2[float32](f.Pool(), size, o)
+}
+
+func (c Mamba2Config) kernel(b, t int) (kernel.Mamba2Size, kernel.Mamba2Options) {
+	norm := 1
+	if c.GroupedNorm {
+		norm = c.Groups
+	}
+	return kernel.Mamba2Size{B: b, T: t, H: c.Heads, P: c.HeadDim, G: c.Groups, N: c.State, K: c.Conv},
+		kernel.Mamba2Options{Chunk: c.Chunk, NormGroups: norm, Eps: c.NormEps}
+}
+
+func (f *Forward) mamba1(c Mamba1Config) autodiff.Kernel {
+	size, o := c.kernel(f.Batch.B, f.Batch.T)
+	o.Train = f.trains()
+	if f.f64() {
+		return kernel.NewMamba1[float64](f.Pool(), size, o)
+	}
+	return kernel.NewMamba1[float32](f.Pool(), size, o)
+}
+
+func (c Mamba1Config) kernel(b, t int) (kernel.Mamba1Size, kernel.Mamba1Options) {
+	return kernel.Mamba1Size{B: b, T: t, E: c.Inner, Xb: c.XB, N: c.State, K: c.Conv},
+		kernel.Mamba1Options{RepeatGroup: c.RepeatGroup}
+}
+
+// flat is a kernel under the shape [N,D] that the residual stream has.
+type flat struct {
+	autodiff.Kernel
+	shape []int
+}
+
+func (k flat) OutShape() []int { return k.shape }
+
+// Passes hands on what the embedded kernel says: an interface does not promote
+// methods it does not list.
+func (k flat) Passes(i int) bool {
+	p, ok := k.Kernel.(interface{ Passes(int) bool })
+	return ok && p.Passes(i)
+}

@@ -1,0 +1,177 @@
+package layers
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"stillhouse/layers/tensor"
+)
+
+// Model is embedding · blocks · norm · head. Its weights live here, outside of
+// any graph; Forward adds the model to one.
+type Model struct {
+	Config Config
+	Embed  *Param // [V,D]
+	Blocks []*Block
+	Norm   *Param // [D]
+	Head   *Param // [V,D]; Embed itself when tied
+}
+
+// New returns a model with zero weights of the floating type.
+func New(c Config, dtype tensor.DType) (*Model, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	k := maker{dtype}
+	m := &Model{
+		Config: c.Clone(),
+		Embed:  k.param("model.embed_tokens.weight", c.VocabSize, c.HiddenSize),
+		Norm:   k.param("model.norm.weight", c.HiddenSize),
+	}
+	m.Head = m.Embed
+	if !c.Tied {
+		m.Head = k.param("lm_head.weight", c.VocabSize, c.HiddenSize)
+	}
+	for l := range c.Mixers {
+		m.Blocks = append(m.Blocks, newBlock(k, &m.Config, l))
+	}
+	return m, nil
+}
+
+// Init draws every weight: normal with deviation 0.02, projections into the
+// residual stream with 0.02/sqrt(2L), norms one, Mamba as its papers do.
+func (m *Model) Init(seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0x1417))
+	Normal(m.Embed.Value, 0.02, r)
+	for _, b := range m.Blocks {
+		out := 0.02 / math.Sqrt(2*float64(len(m.Blocks)))
+		fillOnes(b.InputNorm.Value)
+		b.Mixer.Init(out, r)
+		if b.MLP != nil {
+			fillOnes(b.PostNorm.Value)
+			b.MLP.init(out, r)
+		}
+	}
+	fillOnes(m.Norm.Value)
+	if m.Head != m.Embed {
+		Normal(m.Head.Value, 0.02, r)
+	}
+}
+
+func fillOnes(t *tensor.Tensor) { fill(t, func(int) float64 { return 1 }) }
+
+// Params returns every weight once, in the order of the forward pass.
+func (m *Model) Params() []*Param {
+	ps := []*Param{m.Embed}
+	for _, b := range m.Blocks {
+		ps = append(ps, b.Params()...)
+	}
+	ps = append(ps, m.Norm)
+	if m.Head != m.Embed {
+		ps = append(ps, m.Head)
+	}
+	return ps
+}
+
+// Named returns every weight under its checkpoint name.
+func (m *Model) Named() []Named {
+	var n []Named
+	for _, p := range m.Params() {
+		n = append(n, p.Named()...)
+	}
+	return n
+}
+
+// Size returns the number of weights.
+func (m *Model) Size() int {
+	n := 0
+	for _, p := range m.Params() {
+		n += p.Value.Size()
+	}
+	return n
+}
+
+// Share returns a model of its own structure over the same weights: blocks can
+// be changed in one without changing the other.
+func (m *Model) Share() *Model {
+	s := *m
+	s.Config = m.Config.Clone()
+	s.Blocks = make([]*Block, len(m.Blocks))
+	for i, b := range m.Blocks {
+		c := *b
+		s.Blocks[i] = &c
+	}
+	return &s
+}
+
+// Own gives the model memory of its own for every parameter that own says yes
+// to, leaving the rest shared. The new parameters start as copies.
+func (m *Model) Own(own func(p *Param) bool) {
+	fresh := map[*Param]*Param{}
+	m.Replace(func(p *Param) *Param {
+		if !own(p) {
+			return p
+		}
+		if fresh[p] == nil {
+			c := *p
+			c.Value = p.Value.Clone()
+			fresh[p] = &c
+		}
+		return fresh[p]
+	})
+}
+
+// Replace puts f(p) in the place of every parameter.
+func (m *Model) Replace(f func(p *Param) *Param) {
+	m.Embed, m.Norm, m.Head = f(m.Embed), f(m.Norm), f(m.Head)
+	for _, b := range m.Blocks {
+		b.replace(f)
+	}
+}
+
+// SetMixer puts a mixer of the given kind and sizes, with zero weights, in the
+// place of layer l's; norms and MLP stay. It panics when the sizes cannot be.
+func (m *Model) SetMixer(l int, mixed Mixed) Mixer {
+	if l < 0 || l >= len(m.Blocks) {
+		panic(fmt.Sprintf("layers: SetMixer: layer %d of %d", l, len(m.Blocks)))
+	}
+	if err := m.Config.checkMixer(mixed); err != nil {
+		panic(fmt.Sprintf("layers: SetMixer: layer %d: %v", l, err))
+	}
+	m.Config.Mixers[l] = mixed
+	m.Blocks[l].Mixer = newMixer(maker{m.Embed.Value.DType()}, &m.Config, l)
+	return m.Blocks[l].Mixer
+}
+
+// Without returns a model in which layer l's mixer, and its MLP when block is
+// set, adds nothing to the residual stream: their last products are zero. All
+// other weights are shared.
+func (m *Model) Without(l int, block bool) *Model {
+	s := m.Share()
+	b := s.Blocks[l]
+	silent := func(p *Param) *Param {
+		c := *p
+		c.Value = tensor.New(p.Value.DType(), p.Value.Shape()...)
+		return &c
+	}
+	ps := b.Mixer.Params()
+	last := ps[len(ps)-1] // every mixer ends in its output projection
+	b.Mixer = b.Mixer.replace(func(p *Param) *Param {
+		if p == last {
+			return silent(p)
+		}
+		return p
+	})
+	if block && b.MLP != nil {
+		b.MLP = &MLP{GateUp: b.MLP.GateUp, Down: silent(b.MLP.Down)}
+	}
+	return s
+}
+
+// PutBack gives layer l the mixer it has in from, sharing its weights.
+func (m *Model) PutBack(l int, from *Model) {
+	c := from.Config.Clone()
+	m.Config.Mixers[l] = c.Mixers[l]
+	m.Blocks[l].Mixer = from.Blocks[l].Mixer
+}

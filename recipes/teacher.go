@@ -1,0 +1,58 @@
+package recipes
+
+// Teacher is a finished model or the description of one to train first.
+type Teacher struct {
+	// A folder, hf://ORG/NAME or embedded:NAME.
+	Path string `yaml:"path,omitempty" mapstructure:"path,omitempty" json:"path,omitempty" oneof:"teacher"`
+	// Trains a teacher from scratch before everything else.
+	Train *TeacherTrain `yaml:"train,omitempty" mapstructure:"train,omitempty" json:"train,omitempty" oneof:"teacher"`
+}
+
+// TeacherTrain is a teacher from scratch: its sizes, its tokenizer and one phase
+// of training by cross entropy. Settings not given are those of train.
+type TeacherTrain struct {
+	// Sizes of the model.
+	Geometry Geometry `yaml:"geometry" mapstructure:"geometry" json:"geometry"`
+	// Tokenizer of the model.
+	Tokenizer TokenizerTrain `yaml:"tokenizer" mapstructure:"tokenizer" json:"tokenizer"`
+	// Tokens to train on.
+	MaxTokens Count `yaml:"max_tokens,omitempty" mapstructure:"max_tokens,omitempty" json:"max_tokens,omitempty" oneof:"length" min:"1"`
+	// Optimizer steps to train for.
+	MaxSteps int `yaml:"max_steps,omitempty" mapstructure:"max_steps,omitempty" json:"max_steps,omitempty" oneof:"length" min:"1"`
+
+	Overrides `yaml:",inline" mapstructure:",squash" json:",inline"`
+}
+
+// Geometry is the teacher's sizes, under the names of Hugging Face's config.json.
+type Geometry struct {
+	// Tokens in the vocabulary; the tokenizer's if not given.
+	VocabSize int `yaml:"vocab_size" mapstructure:"vocab_size" json:"vocab_size" min:"1"`
+	// Model width D.
+	HiddenSize int `yaml:"hidden_size" mapstructure:"hidden_size" json:"hidden_size" default:"128" min:"1"`
+	// Layers L.
+	Layers int `yaml:"num_hidden_layers" mapstructure:"num_hidden_layers" json:"num_hidden_layers" default:"8" min:"1"`
+	// Query heads H.
+	Heads int `yaml:"num_attention_heads" mapstructure:"num_attention_heads" json:"num_attention_heads" default:"4" min:"1"`
+	// Key/value heads G.
+	KVHeads int `yaml:"num_key_value_heads" mapstructure:"num_key_value_heads" json:"num_key_value_heads" default:"2" min:"1"`
+	// Head width P; hidden_size / num_attention_heads if not given.
+	HeadDim int `yaml:"head_dim" mapstructure:"head_dim" json:"head_dim" min:"2"`
+	// MLP width I.
+	Intermediate int `yaml:"intermediate_size" mapstructure:"intermediate_size" json:"intermediate_size" default:"344" min:"1"`
+	// Base of the rotary frequencies.
+	RopeTheta float64 `yaml:"rope_theta" mapstructure:"rope_theta" json:"rope_theta" default:"10000" above:"0"`
+	// Epsilon of RMSNorm.
+	NormEps float64 `yaml:"rms_norm_eps" mapstructure:"rms_norm_eps" json:"rms_norm_eps" default:"1e-5" above:"0"`
+	// Whether the head is the embedding.
+	Tied bool `yaml:"tie_word_embeddings" mapstructure:"tie_word_embeddings" json:"tie_word_embeddings" default:"true"`
+	// Longest context the model's config.json promises.
+	MaxPositions Count `yaml:"max_position_embeddings" mapstructure:"max_position_embeddings" json:"max_position_embeddings" default:"4096" min:"1"`
+}
+
+// TokenizerTrain is a tokenizer file or the size of one to train on the data.
+type TokenizerTrain struct {
+	// A tokenizer.json to use as it is.
+	Path string `yaml:"path,omitempty" mapstructure:"path,omitempty" json:"path,omitempty" oneof:"tokenizer"`
+	// Tokens of a byte-level BPE trained on data.train; 3 special tokens and 256 bytes are among them.
+	VocabSize int `yaml:"vocab_size,omitempty" mapstructure:"vocab_size,omitempty" json:"vocab_size,omitempty" oneof:"tokenizer" default:"512" min:"259"`
+}

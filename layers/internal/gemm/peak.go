@@ -11,18 +11,17 @@ import (
 // It is the best of five runs of about 20 ms.
 func Peak(p *parallel.Pool) (gflops float64) {
 	turns := 1 << 12
-	var each float64 // operations on one thread
-	loop := func(int) { single.isa.fma(turns) }
-	for { // find how many turns take 20 ms
-		start := time.Now()
-		each = single.isa.fma(turns)
-		if took := time.Since(start); took > 10*time.Millisecond {
-			turns = int(float64(turns) * float64(20*time.Millisecond) / float64(took))
-			each = single.isa.fma(turns)
-			break
-		}
+	for took := time.Duration(0); took < 10*time.Millisecond; {
 		turns *= 2
+		start := time.Now()
+		single.isa.fma(turns)
+		took = time.Since(start)
+		if took >= 10*time.Millisecond {
+			turns = int(float64(turns) * float64(20*time.Millisecond) / float64(took))
+		}
 	}
+	loop := func(int) { single.isa.fma(turns) }
+	each := single.isa.fma(turns) // operations on one thread
 	for range 5 {
 		start := time.Now()
 		p.For(p.Threads(), loop)

@@ -144,6 +144,22 @@ func TestLossesSurviveLogitsFarApart(t *testing.T) {
 	}
 }
 
+func TestSmallDivergencesSurviveLargeLogits(t *testing.T) {
+	// At 300 a float32 is 3e-5 wide: log Z rounded to it would drown these losses.
+	s, te := tensor.Data[float32](random[float32](1, 1, 50)), make([]float32, 50)
+	for i, e := range tensor.Data[float32](random[float32](2, 0.05, 50)) {
+		te[i] = 270 + s[i] + e
+		s[i] += 300
+	}
+	for _, kind := range []LossKind{ReverseKL, ForwardKL} {
+		g, q := make([]float32, 50), make([]float32, 50)
+		got, want := row(&Term{Kind: kind}, g, s, te, -1, 1, nil, q), naiveLoss(Term{Kind: kind}, s, te, -1)
+		if !(math.Abs(got-want) <= 1e-6) || want > 1e-2 {
+			t.Errorf("%v: got %v, want %v", kind, got, want)
+		}
+	}
+}
+
 func TestEqualLogitsHaveNoDivergenceAndNoGradient(t *testing.T) {
 	s := tensor.Data[float32](random[float32](1, 3, 50))
 	for _, term := range everyKind()[:6] {

@@ -1,0 +1,151 @@
+package kernel
+
+import (
+	"math"
+
+	"stillhouse/layers/internal/gemm"
+	"stillhouse/layers/internal/vec"
+	"stillhouse/layers/tensor"
+)
+
+// ssd is the scan of one Mamba-2 head, state-space duality (Dao & Gu 2024,
+// arXiv:2405.21060 §6): with A < 0 a number, x [T,P], B and C [T,N], Δ [T],
+//
+//	s[t] = exp(Δ[t]·A)·s[t-1] + Δ[t]·x[t]⊗B[t]      s [P,N]
+//	y[t] = s[t]·C[t] + skip·x[t]
+//
+// computed in chunks of Q tokens by matrix products. With cum[i] = Σ_{k≤i} Δ[k]·A
+// inside a chunk and L_ij = exp(cum[i]-cum[j]) for j ≤ i in i's document:
+//
+//	y = (L ⊙ C·Bᵀ ⊙ Δ_j)·x  +  exp(cum)·(C·s₀ᵀ)  +  skip·x
+//	s₁ = exp(cum_last)·s₀ + (exp(cum_last - cum_j)·Δ_j·x_j)ᵀ·B
+//
+// Every exponent is at most 0. A document that starts inside the chunk sees
+// neither s₀ nor earlier tokens.
+type ssd[T tensor.Float] struct {
+	T, P, N, Q int
+	ldx, ldy   int // row strides of x, B and C, and of y
+	ldd        int // row stride of Δ
+}
+
+// head holds one head's arguments; all slices start at the head's first element.
+type head[T tensor.Float] struct {
+	x, b, c, delta, y []T
+	a, skip           T
+	starts            []int32 // [T]; nil: every token continues the given state
+	state             []T     // [P,N] s₀ in, the last state out
+	saved             []T     // nil, or [chunks,P,N]: the state before each chunk
+}
+
+// ssdScratch is what one worker needs.
+type ssdScratch[T tensor.Float] struct {
+	m, e, dm     []T // [Q,Q]
+	xw, xq       []T // [Q,P]
+	cum          []float64
+	w, dcum, ddt []T // [Q]
+	dstate, tmp  []T // [P,N]
+}
+
+func newSSDScratch[T tensor.Float](q, p, n int, train bool) *ssdScratch[T] {
+	s := &ssdScratch[T]{m: make([]T, q*q), xw: make([]T, q*p), xq: make([]T, q*p), cum: make([]float64, q), w: make([]T, q)}
+	if train {
+		s.e, s.dm = make([]T, q*q), make([]T, q*q)
+		s.dcum, s.ddt = make([]T, q), make([]T, q)
+		s.dstate, s.tmp = make([]T, p*n), make([]T, p*n)
+	}
+	return s
+}
+
+func (s *ssd[T]) chunks() int { return (s.T + s.Q - 1) / s.Q }
+
+// first returns the earliest token of the chunk at c0 that token c0+i sees,
+// counted from c0, and whether it sees the state before the chunk.
+func (h *head[T]) first(c0, i int) (lo int, carried bool) {
+	if h.starts == nil {
+		return 0, true
+	}
+	at := int(h.starts[c0+i])
+	return max(0, at-c0), at < c0
+}
+
+// forward computes y over all chunks and leaves the last state.
+func (s *ssd[T]) forward(h *head[T], w *ssdScratch[T]) {
+	P, N := s.P, s.N
+	for c0 := 0; c0 < s.T; c0 += s.Q {
+		q := min(s.Q, s.T-c0)
+		if h.saved != nil {
+			copy(h.saved[c0/s.Q*P*N:(c0/s.Q+1)*P*N], h.state)
+		}
+		s.cumulate(h, w, c0, q)
+		x, b, c, y := h.x[c0*s.ldx:], h.b[c0*s.ldx:], h.c[c0*s.ldx:], h.y[c0*s.ldy:]
+		gemm.Gemm(nil, gemm.NT, q, q, N, c, s.ldx, b, s.ldx, w.m, q, false)
+		for i := range q {
+			lo, _ := h.first(c0, i)
+			row := w.m[i*q : (i+1)*q]
+			clear(row[:lo])
+			clear(row[i+1:])
+			s.decays(w.xq, w, h, c0, lo, i) // xq is free here: [Q] fits in [Q,P]
+			vec.MulTo(row[lo:i+1], w.xq[:i+1-lo])
+		}
+		gemm.Gemm(nil, gemm.NN, q, P, q, w.m, q, x, s.ldx, y, s.ldy, false)
+		s.carry(h, w, c0, q)
+		for i := range q {
+			vec.Axpy(y[i*s.ldy:][:P], h.skip, x[i*s.ldx:][:P])
+		}
+		s.advance(h, w, c0, q)
+	}
+}
+
+// cumulate sets cum over the chunk, in float64: differences of sums follow.
+func (s *ssd[T]) cumulate(h *head[T], w *ssdScratch[T], c0, q int) {
+	var sum float64
+	for i := range q {
+		sum += float64(h.delta[(c0+i)*s.ldd]) * float64(h.a)
+		w.cum[i] = sum
+	}
+}
+
+// decays sets dst[j-lo] = exp(cum[i]-cum[j])·Δ[j] for lo ≤ j ≤ i.
+func (s *ssd[T]) decays(dst []T, w *ssdScratch[T], h *head[T], c0, lo, i int) {
+	dst = dst[:i+1-lo]
+	for j := range dst {
+		dst[j] = T(w.cum[i] - w.cum[lo+j])
+	}
+	vec.Exp(dst, dst)
+	for j := range dst {
+		dst[j] *= h.delta[(c0+lo+j)*s.ldd]
+	}
+}
+
+// carry adds what the state before the chunk contributes: exp(cum)·(C·s₀ᵀ).
+func (s *ssd[T]) carry(h *head[T], w *ssdScratch[T], c0, q int) {
+	n := 0 // tokens that see the state: a prefix of the chunk
+	for n < q {
+		if _, carried := h.first(c0, n); !carried {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	P, N := s.P, s.N
+	gemm.Gemm(nil, gemm.NT, n, P, N, h.c[c0*s.ldx:], s.ldx, h.state, N, w.xq, P, false)
+	for i := range n {
+		vec.Axpy(h.y[(c0+i)*s.ldy:][:P], T(math.Exp(w.cum[i])), w.xq[i*P:(i+1)*P])
+	}
+}
+
+// advance moves the state over the chunk.
+func (s *ssd[T]) advance(h *head[T], w *ssdScratch[T], c0, q int) {
+	P, N := s.P, s.N
+	lo, carried := h.first(c0, q-1)
+	s.decays(w.w[lo:q], w, h, c0, lo, q-1)
+	for j := lo; j < q; j++ {
+		vec.Scale(w.xw[j*P:(j+1)*P], w.w[j], h.x[(c0+j)*s.ldx:][:P])
+	}
+	if carried {
+		vec.Scale(h.state, T(math.Exp(w.cum[q-1])), h.state)
+	}
+	gemm.Gemm(nil, gemm.TN, P, N, q-lo, w.xw[lo*P:], P, h.b[(c0+lo)*s.ldx:], s.ldx, h.state, N, carried)
+}

@@ -187,7 +187,7 @@ func (x *Examiner) likeliest(m *layers.Model, qs []Question) (correct int, err e
 
 // MeasureSpeed times prefill and greedy decoding of a model at each context
 // length, one sequence; the best of three.
-func MeasureSpeed(p *layers.Pool, name string, m *layers.Model, contexts []int, decode int) ([]Speed, error) {
+func MeasureSpeed(p *layers.Pool, name string, m *layers.Model, contexts []int, decode int) []Speed {
 	var speeds []Speed
 	for _, n := range contexts {
 		s := Speed{Name: name, Context: n}
@@ -210,5 +210,22 @@ func MeasureSpeed(p *layers.Pool, name string, m *layers.Model, contexts []int, 
 		s.StateBytes = d.StateBytes()
 		speeds = append(speeds, s)
 	}
-	return speeds, nil
+	return speeds
+}
+
+// meanAccuracy is the share of all task items that a model answers right by
+// generation.
+func (x *Examiner) meanAccuracy(m *layers.Model) (float64, error) {
+	items, correct := 0, 0
+	for _, task := range x.TaskNames {
+		n, err := x.generated(m, x.Tasks[task])
+		if err != nil {
+			return 0, err
+		}
+		items, correct = items+len(x.Tasks[task]), correct+n
+	}
+	if items == 0 {
+		return 0, fmt.Errorf("no task to be accurate at (hint: eval.tasks: [recall, arithmetic])")
+	}
+	return float64(correct) / float64(items), nil
 }

@@ -18,8 +18,9 @@ type PlanForm struct {
 
 // Budget asks for a speed-up that the cost model turns into a count.
 type Budget struct {
-	Speedup float64 // of decoding, over the teacher
+	Speedup float64 // over the teacher
 	Context int     // at this many tokens of context
+	Prefill bool    // of reading the context, not of decoding
 }
 
 // CostModel is decode time per token and layer, measured on this machine; it is

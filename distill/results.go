@@ -1,6 +1,9 @@
 package distill
 
 import (
+	"fmt"
+	"strings"
+
 	"stillhouse/distill/importance"
 	"stillhouse/layers"
 )
@@ -70,4 +73,34 @@ type SwapEvent struct {
 	Mixer layers.Kind `json:"mixer"`
 	Init  Init        `json:"init"`
 	Fit   *layers.Fit `json:"fit,omitempty"`
+}
+
+// Metric returns a number of the evaluation by the name that gates use.
+func (e Evaluation) Metric(name string) (float64, bool) {
+	switch name {
+	case "val_kl":
+		return e.KL, true
+	case "val_reverse_kl":
+		return e.ReverseKL, true
+	case "val_cross_entropy":
+		return e.CrossEntropy, true
+	case "val_perplexity":
+		return e.Perplexity, true
+	case "val_top1_agreement":
+		return e.Agreement, true
+	}
+	task, mode, _ := strings.Cut(name, ".")
+	t, ok := e.Task(task, mode)
+	return t.Accuracy(), ok
+}
+
+// line is the evaluation for people.
+func (e Evaluation) line() string {
+	s := fmt.Sprintf("%-10s %s  ppl %.3f  KL %.4f  agree %.1f %%", e.Name, e.Strip, e.Perplexity, e.KL, 100*e.Agreement)
+	for _, t := range e.Tasks {
+		if t.Mode == "generate" {
+			s += fmt.Sprintf("  %s %.1f %%", t.Task, 100*t.Accuracy())
+		}
+	}
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
@@ -32,17 +33,17 @@ type Group struct {
 // Tokens returns how many tokens one step reads.
 func (p Phase) Tokens() int { return p.B * p.T * p.Accumulate }
 
-// Fill puts micro-batch i of the training stream into b. Weights are 1 where
-// the token counts and 0 where it is masked.
-type Fill func(i int64, b *layers.Batch) error
+// Fill puts rows of the training stream, from row on, into b. Weights are 1
+// where the token counts and 0 where it is masked.
+type Fill func(row int64, b *layers.Batch) error
 
 // Position is where a Trainer stands; with the weights and the optimizer's
 // moments it is all that a checkpoint needs to go on to the same bits.
 type Position struct {
 	Step    int     `json:"step"`    // of the phase, taken so far
-	Batch   int64   `json:"batch"`   // the next micro-batch of the training stream
+	Row     int64   `json:"row"`     // the next row of the training stream
 	Updates int     `json:"updates"` // of the optimizer
-	Skip    []int64 `json:"skip"`    // micro-batches that gave a loss or gradient that was not finite
+	Skip    []int64 `json:"skip"`    // first rows of micro-batches whose loss or gradient was not finite
 	Skipped int     `json:"skipped"` // steps without an update, in this phase
 }
 
@@ -98,7 +99,7 @@ func (t *Trainer) Done() bool { return t.Step >= t.Phase.Schedule.Steps }
 // step is skipped and remembered, and *NonFinite comes back with the metrics.
 func (t *Trainer) Train() (Metrics, error) {
 	m := Metrics{LR: t.Phase.Schedule.At(t.Step)}
-	first, err := t.fetch()
+	rows, err := t.fetch()
 	if err != nil {
 		return m, err
 	}
@@ -115,9 +116,7 @@ func (t *Trainer) Train() (Metrics, error) {
 	m.GradNorm = t.opt.GradNorm()
 	t.Step++
 	if !finite(m.Loss) || !finite(m.GradNorm) {
-		for i := first; i < t.Batch; i++ {
-			t.Skip = append(t.Skip, i)
-		}
+		t.Skip = append(t.Skip, rows...)
 		t.Skipped++
 		t.row++
 		return m, &NonFinite{Phase: t.Phase.Name, Step: t.Step, Loss: m.Loss, GradNorm: m.GradNorm, Tensor: t.badTensor(), InARow: t.row}
@@ -133,34 +132,27 @@ func (t *Trainer) Train() (Metrics, error) {
 
 // fetch fills the micro-batches, jumping over those on the skip list, and
 // shares the loss evenly among all of the step's unmasked tokens. It returns
-// the number of the first batch it took.
-func (t *Trainer) fetch() (first int64, err error) {
-	skip := map[int64]bool{}
-	for _, i := range t.Skip {
-		skip[i] = true
-	}
-	first = -1
+// the first row of each.
+func (t *Trainer) fetch() (rows []int64, err error) {
 	counted := 0.0
 	for _, b := range t.micro {
-		for skip[t.Batch] {
-			t.Batch++
+		for slices.Contains(t.Skip, t.Row) {
+			t.Row += int64(b.B)
 		}
-		if first < 0 {
-			first = t.Batch
+		if err := t.fill(t.Row, b); err != nil {
+			return nil, fmt.Errorf("training row %d: %w", t.Row, err)
 		}
-		if err := t.fill(t.Batch, b); err != nil {
-			return first, fmt.Errorf("training batch %d: %w", t.Batch, err)
-		}
-		t.Batch++
+		rows = append(rows, t.Row)
+		t.Row += int64(b.B)
 		counted += b.TotalWeight()
 	}
 	if counted == 0 {
-		return first, fmt.Errorf("training batch %d: every token is masked (hint: data.loss_on: all, or a longer sequence_len)", first)
+		return nil, fmt.Errorf("training row %d: every token is masked (hint: data.loss_on: all, or a longer sequence_len)", rows[0])
 	}
 	for _, b := range t.micro {
 		b.ScaleWeight(1 / counted)
 	}
-	return first, nil
+	return rows, nil
 }
 
 // NonFinite is a step whose loss or gradient was NaN or infinite.
@@ -248,6 +240,9 @@ func (p Phase) trainable(m *layers.Model) (ts []layers.Trainable) {
 
 // sharedWith reports whether q's memory belongs to the teacher too.
 func sharedWith(teacher *layers.Model, q *layers.Param) bool {
+	if teacher == nil {
+		return false
+	}
 	for _, p := range teacher.Params() {
 		if tensor.SharesMemory(p.Value, q.Value) {
 			return true

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
@@ -23,7 +22,7 @@ type Attention struct {
 }
 
 func newAttention(k maker, c *Config, l int) *Attention {
-	name := func(s string) string { return fmt.Sprintf("model.layers.%d.self_attn.%s.weight", l, s) }
+	name := func(s string) string { return LayerPrefix(l) + "self_attn." + s + ".weight" }
 	return &Attention{
 		QKV: k.stack(name("qkv_proj"), c.HiddenSize,
 			Part{name("q_proj"), c.Heads * c.HeadDim},

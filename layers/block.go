@@ -38,11 +38,11 @@ type Mixer interface {
 
 func newBlock(k maker, c *Config, l int) *Block {
 	b := &Block{
-		InputNorm: k.param(fmt.Sprintf("model.layers.%d.input_layernorm.weight", l), c.HiddenSize),
+		InputNorm: k.param(LayerPrefix(l)+"input_layernorm.weight", c.HiddenSize),
 		Mixer:     newMixer(k, c, l),
 	}
 	if c.Intermediate > 0 {
-		b.PostNorm = k.param(fmt.Sprintf("model.layers.%d.post_attention_layernorm.weight", l), c.HiddenSize)
+		b.PostNorm = k.param(LayerPrefix(l)+"post_attention_layernorm.weight", c.HiddenSize)
 		b.MLP = newMLP(k, c, l)
 	}
 	return b
@@ -77,3 +77,19 @@ func (b *Block) replace(f func(*Param) *Param) {
 		b.MLP = &MLP{GateUp: f(b.MLP.GateUp), Down: f(b.MLP.Down)}
 	}
 }
+
+// NoMixer adds nothing: a block that has it is its MLP alone. It is for
+// measuring what mixers cost and cannot be trained or saved.
+type NoMixer struct{}
+
+// Params returns nothing.
+func (NoMixer) Params() []*Param { return nil }
+
+// Init does nothing.
+func (NoMixer) Init(float64, *rand.Rand) {}
+
+// Forward passes the residual on.
+func (NoMixer) Forward(_ *Forward, _, residual *G.Node) *G.Node { return residual }
+
+func (NoMixer) inner(_ *Forward, u *G.Node) *G.Node { return u }
+func (NoMixer) replace(func(*Param) *Param) Mixer   { return NoMixer{} }

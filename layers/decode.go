@@ -85,6 +85,8 @@ func newDecoding[T tensor.Float](p *Pool, m *Model, batch, capacity int) *decodi
 			d.mixers = append(d.mixers, newMamba2Step[T](p, x, batch))
 		case *Mamba1:
 			d.mixers = append(d.mixers, newMamba1Step[T](p, x, batch))
+		case NoMixer:
+			d.mixers = append(d.mixers, noStep[T]{})
 		default:
 			panic(fmt.Sprintf("layers: Decoder: unknown mixer %T", x))
 		}
@@ -116,6 +118,9 @@ func (d *decoding[T]) grow(n int) {
 	c, rows, widest, inner := &d.model.Config, d.b*n, 2*d.model.Config.Intermediate, d.model.Config.Intermediate
 	for _, b := range d.model.Blocks {
 		ps := b.Mixer.Params()
+		if len(ps) == 0 {
+			continue
+		}
 		widest = max(widest, ps[0].Value.Dim(0))
 		inner = max(inner, ps[len(ps)-1].Value.Dim(1))
 	}

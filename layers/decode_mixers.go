@@ -74,3 +74,10 @@ func (s *mamba1Step[T]) reset()     { s.state.Reset() }
 func (s *mamba1Step[T]) bytes() int { return s.state.Bytes() }
 
 func data[T tensor.Float](p *Param) []T { return tensor.Data[T](p.Value) }
+
+// noStep is NoMixer, decoded.
+type noStep[T tensor.Float] struct{}
+
+func (noStep[T]) step(*decoding[T], []T, []T, int) {}
+func (noStep[T]) reset()                           {}
+func (noStep[T]) bytes() int                       { return 0 }

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -36,7 +35,7 @@ type Mamba1 struct {
 }
 
 func newMamba1(k maker, d int, c Mamba1Config, l int) *Mamba1 {
-	name := func(s string) string { return fmt.Sprintf("model.layers.%d.mixer.%s", l, s) }
+	name := func(s string) string { return LayerPrefix(l) + "mixer." + s }
 	return &Mamba1{
 		Config: c,
 		In:     k.param(name("in_proj.weight"), 2*c.Inner+2*c.XB, d),

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -35,7 +34,7 @@ type Mamba2 struct {
 }
 
 func newMamba2(k maker, d int, c Mamba2Config, l int) *Mamba2 {
-	name := func(s string) string { return fmt.Sprintf("model.layers.%d.mamba.%s", l, s) }
+	name := func(s string) string { return LayerPrefix(l) + "mamba." + s }
 	return &Mamba2{
 		Config: c,
 		In:     k.param(name("in_proj.weight"), c.ProjDim(), d),

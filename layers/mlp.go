@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
@@ -17,7 +16,7 @@ type MLP struct {
 }
 
 func newMLP(k maker, c *Config, l int) *MLP {
-	name := func(s string) string { return fmt.Sprintf("model.layers.%d.mlp.%s.weight", l, s) }
+	name := func(s string) string { return LayerPrefix(l) + "mlp." + s + ".weight" }
 	return &MLP{
 		GateUp: k.stack(name("gate_up_proj"), c.HiddenSize,
 			Part{name("gate_proj"), c.Intermediate}, Part{name("up_proj"), c.Intermediate}),

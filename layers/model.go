@@ -175,3 +175,18 @@ func (m *Model) PutBack(l int, from *Model) {
 	m.Config.Mixers[l] = c.Mixers[l]
 	m.Blocks[l].Mixer = from.Blocks[l].Mixer
 }
+
+// ShareEqual makes every parameter that holds the same bits as the one of that
+// name in o share its memory.
+func (m *Model) ShareEqual(o *Model) {
+	by := map[string]*Param{}
+	for _, p := range o.Params() {
+		by[p.Name] = p
+	}
+	m.Replace(func(p *Param) *Param {
+		if q := by[p.Name]; q != nil && tensor.Equal(p.Value, q.Value) {
+			return q
+		}
+		return p
+	})
+}

@@ -150,3 +150,6 @@ func fill(t *tensor.Tensor, f func(i int) float64) {
 
 // invSoftplus returns x with softplus(x) = y.
 func invSoftplus(y float64) float64 { return y + math.Log(-math.Expm1(-y)) }
+
+// LayerPrefix begins the names of layer l's weights.
+func LayerPrefix(l int) string { return fmt.Sprintf("model.layers.%d.", l) }

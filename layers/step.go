@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"stillhouse/layers/autodiff"
+	"stillhouse/layers/internal/gemm"
 	"stillhouse/layers/internal/kernel"
 	"stillhouse/layers/internal/parallel"
 	"stillhouse/layers/tensor"
@@ -289,3 +290,7 @@ func (s *Step) sessions() []*autodiff.Session {
 	}
 	return []*autodiff.Session{s.teacher, s.student}
 }
+
+// ISA names the instruction set that float32 kernels run on: results are
+// bit-identical on one, not between two.
+func ISA() string { return gemm.ISA() }

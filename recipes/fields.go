@@ -48,15 +48,14 @@ type field struct {
 	item  shape    // of a list
 	table *section // of a table, or of a list's items
 
-	enum                  []string
-	min, max              *float64
-	openMin, openMax      bool // the bounds are exclusive
-	preset                *string
-	when                  []condition
-	oneof, short          string
-	required              bool
-	owner, goName         string // for its comment
-	overrideOf, inlinedIn string
+	enum             []string
+	min, max         *float64
+	openMin, openMax bool // the bounds are exclusive
+	preset           *string
+	when             []condition
+	oneof, short     string
+	required         bool
+	owner, goName    string // for its comment
 }
 
 // condition holds while the neighbour key has one of the values.
@@ -193,7 +192,7 @@ func shapeOf(t reflect.Type) shape {
 	panic(fmt.Sprintf("recipes: no way to read a %v", t))
 }
 
-// describe says what the field wants, for people.
+// String says what a value of the shape is, for people.
 func (s shape) String() string {
 	return [...]string{"a mapping", "a list", "a text", "true or false", "a whole number", "a whole number, 0 or more",
 		"a number", "a count such as 200k", "a duration such as 15m", "a size such as 8GiB", "a value"}[s]

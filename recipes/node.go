@@ -33,9 +33,10 @@ func (k nodeKind) String() string {
 
 // entry is one key of a table.
 type entry struct {
-	key  string
-	from Origin // of the key
-	node *node
+	key    string
+	from   Origin // of the key
+	node   *node
+	merged bool // by <<: gives way to a key of the table's own
 }
 
 // get returns the value of a key; nil if n is no table or has no such key.
@@ -56,11 +57,11 @@ func (n *node) put(key string, from Origin, v *node) {
 	n.kind = isTable
 	for i, e := range n.entries {
 		if e.key == key {
-			n.entries[i] = entry{key, from, v}
+			n.entries[i] = entry{key: key, from: from, node: v}
 			return
 		}
 	}
-	n.entries = append(n.entries, entry{key, from, v})
+	n.entries = append(n.entries, entry{key: key, from: from, node: v})
 }
 
 // drop removes a key.

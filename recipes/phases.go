@@ -102,16 +102,11 @@ func (r *Recipe) StagePhases(stage int) []ResolvedPhase {
 	if stage < 1 {
 		panic(fmt.Sprintf("recipes: StagePhases: stage is %d, want 1 or more", stage))
 	}
-	phases, objective := r.Phases, r.Objective
-	if stage <= len(r.Stages) {
-		s := r.Stages[stage-1]
-		if len(s.Phases) > 0 {
-			phases = s.Phases
-		}
-		if len(s.Objective) > 0 {
-			objective = s.Objective
-		}
+	objective := r.Objective
+	if stage <= len(r.Stages) && len(r.Stages[stage-1].Objective) > 0 {
+		objective = r.Stages[stage-1].Objective
 	}
+	phases := r.stagePhases(stage)
 	out := make([]ResolvedPhase, len(phases))
 	for i, p := range phases {
 		out[i] = ResolvedPhase{p.Name, p.Trainable, p.MaxTokens, p.MaxSteps, objective, p.Over(r.Train)}
@@ -120,6 +115,13 @@ func (r *Recipe) StagePhases(stage int) []ResolvedPhase {
 		}
 	}
 	return out
+}
+
+func (r *Recipe) stagePhases(stage int) []Phase {
+	if stage <= len(r.Stages) && len(r.Stages[stage-1].Phases) > 0 {
+		return r.Stages[stage-1].Phases
+	}
+	return r.Phases
 }
 
 // StageGate returns the gate of a stage, counted from 1; nil if it has none.

@@ -130,14 +130,20 @@ func (d Duration) String() string {
 	return s
 }
 
-// MarshalText implements [encoding.TextMarshaler], for YAML and JSON alike.
+// MarshalText implements [encoding.TextMarshaler], for YAML.
 func (c Count) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// MarshalText implements [encoding.TextMarshaler], for YAML and JSON alike.
+// MarshalText implements [encoding.TextMarshaler], for YAML.
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
-// MarshalText implements [encoding.TextMarshaler], for YAML and JSON alike.
+// MarshalText implements [encoding.TextMarshaler], for YAML.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// MarshalJSON writes a plain number: JSON is for programs.
+func (c Count) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, int64(c), 10), nil }
+
+// MarshalJSON writes a plain number: JSON is for programs.
+func (b Bytes) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, int64(b), 10), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (c *Count) UnmarshalText(t []byte) (err error) { *c, err = ParseCount(string(t)); return err }

@@ -1,6 +1,9 @@
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Float is the element type of everything with a derivative: float32 in
 // production, float64 where gradients are checked.
@@ -234,4 +237,11 @@ func sizeOf(shape []int) int {
 		n *= d
 	}
 	return n
+}
+
+// Equal reports whether a and b have the same type, shape and elements, NaN
+// being equal to nothing.
+func Equal(a, b *Tensor) bool {
+	return a.dtype == b.dtype && slices.Equal(a.shape, b.shape) &&
+		slices.Equal(a.f32, b.f32) && slices.Equal(a.f64, b.f64) && slices.Equal(a.i32, b.i32)
 }

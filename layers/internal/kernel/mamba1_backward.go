@@ -90,13 +90,11 @@ func (k *Mamba1[T]) backwardIn(part int) {
 		k.fold(row[E:][:s.Xb], folded)
 		k.fold(row[E+s.Xb:][:s.Xb], k.dbr[n*E:(n+1)*E])
 		copy(row[E+2*s.Xb:][:E], k.dc[n*E:(n+1)*E])
-		// ∂softplus(u) = 1 - exp(-softplus(u))
+		// ∂softplus(u) = σ(u). 1 - exp(-softplus(u)) has few digits where Δ is small.
 		ddt := k.ddt[n*E : (n+1)*E]
-		vec.Scale(ddt, -1, k.delta[n*E:(n+1)*E])
-		vec.Exp(ddt, ddt)
-		for i, v := range ddt {
-			ddt[i] = (1 - v) * k.ddelta[n*E+i]
-		}
+		vec.Add(ddt, k.in[m1Dt][n*E:(n+1)*E], k.in[m1DtBias])
+		vec.Sigmoid(ddt, ddt)
+		vec.MulTo(ddt, k.ddelta[n*E:(n+1)*E])
 		vec.AddTo(dbias, ddt)
 	}
 	k.windows <- window

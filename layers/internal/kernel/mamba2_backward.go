@@ -98,13 +98,11 @@ func (k *Mamba2[T]) backwardConv(part int) {
 		dpre := window[(t-lo)*C : (t-lo+1)*C]
 		k.conv.weightBackward(partial, partial[s.K*C:], dpre, x, F, t, int(starts[t]))
 		k.conv.rowBackward(k.dz[n*F+E:][:C], window, t, lo, reach, starts)
-		// ∂softplus(u) = σ(u) = 1 - exp(-softplus(u))
+		// ∂softplus(u) = σ(u). 1 - exp(-softplus(u)) has few digits where Δ is small.
 		ddt := k.dz[n*F+E+C:][:s.H]
-		vec.Scale(ddt, -1, k.delta[n*s.H:(n+1)*s.H])
-		vec.Exp(ddt, ddt)
-		for i, v := range ddt {
-			ddt[i] = (1 - v) * k.ddelta[n*s.H+i]
-		}
+		vec.Add(ddt, x[t*F+C:][:s.H], k.in[m2DtBias])
+		vec.Sigmoid(ddt, ddt)
+		vec.MulTo(ddt, k.ddelta[n*s.H:(n+1)*s.H])
 		vec.AddTo(dheads, ddt)
 	}
 	k.windows <- window

@@ -39,18 +39,19 @@ type head[T tensor.Float] struct {
 
 // ssdScratch is what one worker needs.
 type ssdScratch[T tensor.Float] struct {
-	m, e, dm     []T // [Q,Q]
-	xw, xq       []T // [Q,P]
-	cum          []float64
-	w, dcum, ddt []T // [Q]
-	dstate, tmp  []T // [P,N]
+	m, e, dm    []T // [Q,Q]
+	xw, xq      []T // [Q,P]
+	cum         []float64
+	w, ddt      []T // [Q]
+	dcum, dlog  []T // [Q]
+	dstate, tmp []T // [P,N]
 }
 
 func newSSDScratch[T tensor.Float](q, p, n int, train bool) *ssdScratch[T] {
 	s := &ssdScratch[T]{m: make([]T, q*q), xw: make([]T, q*p), xq: make([]T, q*p), cum: make([]float64, q), w: make([]T, q)}
 	if train {
 		s.e, s.dm = make([]T, q*q), make([]T, q*q)
-		s.dcum, s.ddt = make([]T, q), make([]T, q)
+		s.dcum, s.dlog, s.ddt = make([]T, q), make([]T, q), make([]T, q)
 		s.dstate, s.tmp = make([]T, p*n), make([]T, p*n)
 	}
 	return s

@@ -25,8 +25,11 @@ type headGrad[T float32 | float64] struct {
 //	dB  = (∂M⊙L⊙Δ)ᵀ·C + (w_j·x_j)·ds
 //	ds₀ = exp(cum_last)·ds + (exp(cum)·dy)ᵀ·C
 //
-// and every exponent's gradient lands in dcum, whose suffix sums are those of
-// Δ·A.
+// The exponent's gradient at k sums the pairs j < k ≤ i that straddle it. What
+// comes from the state before the chunk straddles from i down: dcum, summed from
+// the end. The pairs inside the chunk and those into the last state are added up
+// as pairs, in dlog: as differences in dcum they would cancel, and leave nothing
+// of a gradient that strong decay makes small.
 func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
 	clear(w.dstate)
 	g.da, g.dskip = 0, 0
@@ -36,6 +39,7 @@ func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
 		h.state = h.saved[k*s.P*s.N : (k+1)*s.P*s.N]
 		s.cumulate(h, w, c0, q)
 		clear(w.dcum[:q])
+		clear(w.dlog[:q])
 		clear(w.ddt[:q])
 		s.insideBackward(h, g, w, c0, q)
 		s.stateBackward(h, g, w, c0, q)
@@ -43,8 +47,9 @@ func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
 		for i := q - 1; i >= 0; i-- {
 			suffix += w.dcum[i]
 			delta := h.delta[(c0+i)*s.ldd]
-			g.ddelta[(c0+i)*s.ldd] = w.ddt[i] + h.a*suffix
-			g.da += delta * suffix
+			d := suffix + w.dlog[i]
+			g.ddelta[(c0+i)*s.ldd] = w.ddt[i] + h.a*d
+			g.da += delta * d
 		}
 	}
 }
@@ -55,7 +60,7 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 	x, b, c, dy := h.x[c0*s.ldx:], h.b[c0*s.ldx:], h.c[c0*s.ldx:], g.dy[c0*s.ldy:]
 	gemm.Gemm(nil, gemm.NT, q, q, N, c, s.ldx, b, s.ldx, w.m, q, false)
 	gemm.Gemm(nil, gemm.NT, q, q, P, dy, s.ldy, x, s.ldx, w.dm, q, false)
-	for i := range q {
+	for i := q - 1; i >= 0; i-- {
 		lo, _ := h.first(c0, i)
 		m, dm := w.m[i*q:(i+1)*q], w.dm[i*q:(i+1)*q]
 		for _, r := range [][]T{m, dm} {
@@ -67,14 +72,8 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 		m, dm = m[lo:i+1], dm[lo:i+1]
 		vec.MulTo(m, l) // M
 		// ∂M⊙M is the gradient of the exponent and, over Δ_j, of Δ_j.
-		var sum T
-		for j := range m {
-			d := dm[j] * m[j]
-			sum += d
-			w.dcum[lo+j] -= d
-			w.ddt[lo+j] += d
-		}
-		w.dcum[i] += sum
+		vec.MulAddTo(w.ddt[lo:i+1], dm, m)
+		w.dlog[i] = vec.Sum(w.ddt[lo:i]) // rows i and later, tokens before i
 		vec.MulTo(dm, l)
 	}
 	for j := range q { // so far ddt holds Σ_i ∂M⊙M; Δ may be 0 only by underflow
@@ -101,20 +100,20 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 	// s₁ = exp(cum_last)·s₀ + Σ_j w_j·x_j⊗B_j
 	s.decays(w.w[lo:q], w, h, c0, lo, q-1)
 	gemm.Gemm(nil, gemm.NT, q-lo, P, N, b[lo*s.ldx:], s.ldx, w.dstate, N, w.xq[lo*P:], P, false)
-	last := &w.dcum[q-1]
+	var before T // Σ ∂w_j·w_j over earlier tokens
 	for j := lo; j < q; j++ {
 		xj := x[j*s.ldx:][:P]
 		vec.Axpy(g.dx[(c0+j)*s.ldx:][:P], w.w[j], w.xq[j*P:(j+1)*P])
 		d := vec.Dot(xj, w.xq[j*P:(j+1)*P]) // ∂w_j
 		w.ddt[j] += d * T(math.Exp(w.cum[q-1]-w.cum[j]))
-		w.dcum[j] -= d * w.w[j]
-		*last += d * w.w[j]
+		w.dlog[j] += before
+		before += d * w.w[j]
 		vec.Scale(w.xw[j*P:(j+1)*P], w.w[j], xj)
 	}
 	gemm.Gemm(nil, gemm.NN, q-lo, N, P, w.xw[lo*P:], P, w.dstate, N, g.db[(c0+lo)*s.ldx:], s.ldx, true)
 	if carried {
 		e := T(math.Exp(w.cum[q-1]))
-		*last += e * vec.Dot(w.dstate, h.state)
+		w.dcum[q-1] += e * vec.Dot(w.dstate, h.state)
 		vec.Scale(w.dstate, e, w.dstate)
 	} else {
 		clear(w.dstate)

@@ -1,5 +1,5 @@
-// Command asm writes the assembly of package gemm with avo. The package's
-// go:generate line runs it.
+// Command asm writes the assembly of package gemm with avo; run it by go generate
+// in the package.
 package main
 
 import (

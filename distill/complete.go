@@ -1,0 +1,135 @@
+package distill
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"stillhouse/checkpoints"
+	"stillhouse/layers"
+)
+
+// speedFile holds the speed measurements, which depend on the machine.
+const speedFile = "speed.json"
+
+// complete measures speed, writes the final model and the report, and marks
+// the run complete.
+func (x *run) complete() error {
+	if x.recipe.TeacherOnly() {
+		if err := x.evaluate("teacher", x.teacher.Model); err != nil {
+			return err
+		}
+	} else if err := SaveModel(x.folder.Path("model"), x.student, x.teacher.Tokenizer, ""); err != nil {
+		return err
+	}
+	if err := x.speeds(); err != nil {
+		return err
+	}
+	if err := x.report(""); err != nil {
+		return err
+	}
+	x.result.Complete = true
+	return x.folder.WriteJSON(resultFile, x.result)
+}
+
+// speeds measures teacher and final student at the recipe's contexts.
+func (x *run) speeds() error {
+	var contexts []int
+	for _, c := range x.recipe.Eval.Contexts {
+		contexts = append(contexts, int(c))
+	}
+	if len(contexts) == 0 {
+		return nil
+	}
+	models := []*layers.Model{x.teacher.Model}
+	names := []string{"teacher"}
+	if !x.recipe.TeacherOnly() {
+		models = append(models, x.student)
+		names = append(names, fmt.Sprintf("student %s", x.student.Config.Strip()))
+	}
+	x.o.Progress.Begin("measure speed against context", len(models))
+	defer x.o.Progress.End()
+	var all []Speed
+	for i, m := range models {
+		x.o.Progress.Advance(i, "speed of "+names[i])
+		all = append(all, MeasureSpeed(x.pool, names[i], m, contexts, x.recipe.Eval.DecodeTokens)...)
+	}
+	return x.folder.WriteJSON(speedFile, all)
+}
+
+// report writes report.html and its figures from what the run folder holds.
+func (x *run) report(unfinished string) error {
+	r, err := ReadReport(x.result.Dir)
+	if err != nil {
+		return err
+	}
+	r.Unfinished, r.Version, r.Command = unfinished, x.o.Version, x.o.Command
+	return r.write(x.folder)
+}
+
+// ReadReport collects a report from a run folder.
+func ReadReport(dir string) (*Report, error) {
+	folder, err := checkpoints.ViewRun(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	r := &Report{Name: filepath.Base(dir)}
+	if b, err := folder.ReadFile(checkpoints.RecipeFile); err == nil {
+		r.Recipe = string(b)
+	}
+	if r.Events, err = readEvents(folder); err != nil {
+		return nil, err
+	}
+	for _, e := range r.Events {
+		if e.Scores != nil {
+			r.Scores = append(r.Scores, StageScores{e.Stage, *e.Scores})
+		}
+	}
+	// A run that has not come so far has no plan and no speeds.
+	_ = folder.ReadJSON(checkpoints.PlanFile, &r.Plan)
+	_ = folder.ReadJSON(speedFile, &r.Speeds)
+	var res Result
+	if folder.ReadJSON(resultFile, &res) == nil {
+		r.Teacher = res.Teacher
+	}
+	r.Environment = []Pair{
+		{"processor", fmt.Sprintf("%s/%s, %s kernels, %d threads", runtime.GOOS, runtime.GOARCH, layers.ISA(), runtime.GOMAXPROCS(0))},
+		{"Go", runtime.Version()},
+	}
+	return r, nil
+}
+
+// write puts the report and its figures into the run folder.
+func (r *Report) write(folder *checkpoints.Run) error {
+	html, figures, err := r.HTML()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder.Path("figures"), 0o755); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	for _, f := range figures {
+		svg := []byte(f.SVG)
+		if err := folder.WriteFile(filepath.Join("figures", f.Name+".svg"), svg); err != nil {
+			return err
+		}
+	}
+	return folder.WriteFile(checkpoints.ReportFile, html)
+}
+
+// WriteReport makes the report of a run folder again.
+func WriteReport(dir, version string) error {
+	r, err := ReadReport(dir)
+	if err != nil {
+		return err
+	}
+	r.Version = version
+	folder, err := checkpoints.OpenRun(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return r.write(folder)
+}

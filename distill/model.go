@@ -1,0 +1,174 @@
+package distill
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"stillhouse/checkpoints/safetensors"
+	"stillhouse/data/tokenizer"
+	"stillhouse/layers"
+	"stillhouse/layers/tensor"
+)
+
+// The files of a model folder.
+const (
+	configFile    = "config.json"
+	weightsFile   = "model.safetensors"
+	tokenizerFile = "tokenizer.json"
+)
+
+// Loaded is a model with its tokenizer and where it came from.
+type Loaded struct {
+	Model     *layers.Model
+	Tokenizer *tokenizer.Tokenizer
+	Source    string
+}
+
+//go:embed all:models
+var embedded embed.FS
+
+// embeddedPrefix begins the path of a model that is in the binary.
+const embeddedPrefix = "embedded:"
+
+// LoadModel reads a model folder, or embedded:NAME from the binary.
+func LoadModel(source string) (*Loaded, error) {
+	if name, ok := strings.CutPrefix(source, embeddedPrefix); ok {
+		sub, err := fs.Sub(embedded, path.Join("models", name))
+		if err == nil {
+			_, err = fs.Stat(sub, configFile)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("no embedded model %q (hint: there is embedded:teacher)", name)
+		}
+		return loadModel(source, sub)
+	}
+	if strings.HasPrefix(source, "hf://") {
+		return nil, fmt.Errorf("%s: downloading is not part of this version (hint: download the folder and give its path)", source)
+	}
+	if info, err := os.Stat(source); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("%s is no model folder (hint: a folder with %s, %s and %s, or embedded:teacher)", source, configFile, weightsFile, tokenizerFile)
+	}
+	return loadModel(source, os.DirFS(source))
+}
+
+func loadModel(source string, dir fs.FS) (*Loaded, error) {
+	l := &Loaded{Source: source}
+	b, err := fs.ReadFile(dir, configFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	c, rename, err := parseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", source, configFile, err)
+	}
+	if l.Model, err = layers.New(c, tensor.F32); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", source, configFile, err)
+	}
+	if b, err = fs.ReadFile(dir, weightsFile); err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	f, err := safetensors.Parse(path.Join(source, weightsFile), b)
+	if err != nil {
+		return nil, err
+	}
+	if err := LoadWeights(l.Model, f, rename); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", source, weightsFile, err)
+	}
+	b, err = fs.ReadFile(dir, tokenizerFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil // a model that is given token ids needs none
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	if l.Tokenizer, err = tokenizer.Parse(b); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", source, tokenizerFile, err)
+	}
+	return l, nil
+}
+
+// LoadWeights copies a file's tensors into a model, whose names rename turns
+// into the file's; nil keeps them.
+func LoadWeights(m *layers.Model, f *safetensors.File, rename func(string) string) error {
+	var failed error
+	used := map[string]bool{}
+	err := layers.Load(m.Params(), func(name string) *tensor.Tensor {
+		if rename != nil {
+			name = rename(name)
+		}
+		if _, ok := f.Info(name); !ok {
+			return nil
+		}
+		used[name] = true
+		t, err := f.Read(name)
+		if err != nil {
+			failed = errors.Join(failed, err)
+		}
+		return t
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	var extra []string
+	for _, n := range f.Names() {
+		if !used[n] {
+			extra = append(extra, n)
+		}
+	}
+	if len(extra) > 0 {
+		return fmt.Errorf("%d tensors belong to nothing in the model, first %s (hint: is config.json the weights' own?)", len(extra), extra[0])
+	}
+	return nil
+}
+
+// ownConfig is the config.json of our own models.
+type ownConfig struct {
+	ModelType string         `json:"model_type"`
+	Model     *layers.Config `json:"stillhouse"`
+}
+
+const ownType = "stillhouse"
+
+// parseConfig reads a config.json of ours or of Hugging Face. The function
+// returned turns our weights' names into the file's; nil keeps them.
+func parseConfig(b []byte) (layers.Config, func(string) string, error) {
+	var own ownConfig
+	if err := json.Unmarshal(b, &own); err != nil {
+		return layers.Config{}, nil, err
+	}
+	if own.ModelType == ownType && own.Model != nil {
+		return *own.Model, nil, nil
+	}
+	return parseHF(b)
+}
+
+// encodeConfig writes config.json for a model of ours.
+func encodeConfig(c *layers.Config) ([]byte, error) {
+	b, err := json.MarshalIndent(ownConfig{ownType, c}, "", "  ")
+	return append(b, '\n'), err
+}
+
+// Named returns a model's weights as the checkpoint writer wants them; dtype ""
+// keeps their type, BF16 rounds.
+func Named(m *layers.Model, dtype safetensors.DType) (out []safetensors.Named) {
+	for _, n := range m.Named() {
+		out = append(out, safetensors.Named{Name: n.Name, Tensor: n.Value, DType: dtype})
+	}
+	return out
+}
+
+// Teacher describes a model in one line.
+func describe(l *Loaded) string {
+	c := &l.Model.Config
+	return fmt.Sprintf("%s: %d layers, width %d, %d/%d heads, SwiGLU %d, vocabulary %d, %s parameters",
+		l.Source, c.Layers(), c.HiddenSize, c.Heads, c.KVHeads, c.Intermediate, c.VocabSize, humanCount(int64(l.Model.Size())))
+}

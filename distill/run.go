@@ -1,0 +1,245 @@
+package distill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"stillhouse/checkpoints"
+	"stillhouse/data"
+	"stillhouse/layers"
+	"stillhouse/recipes"
+)
+
+// Options is what a run needs beside its recipe.
+type Options struct {
+	Fresh    bool // remove what an earlier run left
+	Force    bool // go on although the recipe has changed
+	Progress Progress
+	Log      *slog.Logger // nil: none
+	Version  string       // of this binary, for the report
+	Command  string       // that was typed, for the report
+}
+
+// Result is what a run comes to.
+type Result struct {
+	Dir         string       `json:"dir"`
+	Report      string       `json:"report"`
+	Complete    bool         `json:"complete"` // false while the run is under way
+	Reused      bool         `json:"-"`        // the run was complete before
+	Teacher     string       `json:"teacher"`
+	Plan        Plan         `json:"plan"`
+	Evaluations []Evaluation `json:"evaluations"`
+}
+
+// The ways a run ends before its time; each has an exit code of its own.
+var (
+	ErrInterrupted = errors.New("interrupted; the state is saved")
+	ErrLimit       = errors.New("a limit was reached; the state is saved")
+	ErrGate        = errors.New("a gate was not met")
+	ErrChanged     = errors.New("the recipe has changed since the run began")
+)
+
+// resultFile marks a complete run.
+const resultFile = "result.json"
+
+// Run takes a recipe all the way: teacher, scores, plan, and for every stage
+// swap, training, checkpoint and evaluation, then the finishing steps, speed
+// and the report. An interrupted run goes on from its newest checkpoint and
+// ends in the same bits. When ctx is cancelled it saves at the next step and
+// returns ErrInterrupted.
+func Run(ctx context.Context, r *recipes.Recipe, o Options) (*Result, error) {
+	x, err := begin(r, o)
+	if err != nil {
+		return nil, err
+	}
+	defer x.close()
+	if x.result.Complete {
+		x.result.Reused = true
+		return &x.result, nil
+	}
+	if err := x.loadTeacher(ctx); err != nil {
+		return &x.result, x.stopped(err)
+	}
+	if err := x.prepare(); err != nil {
+		return &x.result, x.stopped(err)
+	}
+	if !r.TeacherOnly() {
+		for x.at.Stage <= len(x.counts) {
+			if err := x.stage(ctx); err != nil {
+				return &x.result, x.stopped(err)
+			}
+		}
+		for x.at.Stage-len(x.counts)-1 < len(r.Finish) {
+			if err := x.finish(ctx, r.Finish[x.at.Stage-len(x.counts)-1]); err != nil {
+				return &x.result, x.stopped(err)
+			}
+		}
+	}
+	return &x.result, x.stopped(x.complete())
+}
+
+// run is a Run under way.
+type run struct {
+	recipe  *recipes.Recipe
+	o       Options
+	pool    *layers.Pool
+	folder  *checkpoints.Run
+	stream  *stream
+	scorer  *scorer
+	exam    *Examiner
+	teacher *Loaded
+	student *layers.Model
+	counts  []int // Mamba layers after each stage
+	at      cursor
+	last    *checkpoints.Checkpoint // the newest, nil before the first
+	scores  []StageScores
+	began   time.Time
+	spent   time.Duration // by earlier sessions of this run
+	saved   time.Time
+	result  Result
+}
+
+// begin opens the run folder, new or to be resumed.
+func begin(r *recipes.Recipe, o Options) (*run, error) {
+	if o.Progress == nil {
+		o.Progress = Quiet{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	x := &run{recipe: r, o: o, began: time.Now(), saved: time.Now()}
+	x.result.Dir = r.OutputDir
+	if o.Fresh {
+		if err := removeRun(r.OutputDir); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	x.folder, err = checkpoints.OpenRun(r.OutputDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		x.folder, err = checkpoints.CreateRun(r.OutputDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.folder.KeepLast = r.Checkpoint.KeepLast
+	if err := x.sameRecipe(); err != nil {
+		return nil, errors.Join(err, x.folder.Close())
+	}
+	if err := x.folder.ReadJSON(resultFile, &x.result); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(err, x.folder.Close())
+	}
+	x.result.Dir, x.result.Report = r.OutputDir, x.folder.Path(checkpoints.ReportFile)
+	if x.spent, err = x.timeSpent(); err != nil {
+		return nil, errors.Join(err, x.folder.Close())
+	}
+	x.pool = layers.NewPool(r.Threads)
+	return x, nil
+}
+
+// removeRun removes a run that no process holds.
+func removeRun(dir string) error {
+	f, err := checkpoints.OpenRun(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.RemoveAll(dir)); err != nil {
+		return fmt.Errorf("remove the earlier run: %w", err)
+	}
+	return nil
+}
+
+func (x *run) close() {
+	x.pool.Close()
+	x.noteTime()
+	if err := x.folder.Close(); err != nil {
+		x.o.Log.Error("close the run folder", "err", err)
+	}
+}
+
+// prepare makes everything that stages need, once there is a teacher.
+func (x *run) prepare() error {
+	r := x.recipe
+	x.result.Teacher = describe(x.teacher)
+	if err := r.Check(len(x.teacher.Model.Blocks)); err != nil {
+		return err
+	}
+	if x.stream == nil {
+		x.stream = newStream(r, x.teacher.Tokenizer)
+	}
+	x.exam = &Examiner{
+		Pool: x.pool, Teacher: x.teacher.Model, Tokenizer: x.teacher.Tokenizer, Modes: r.Eval.Modes,
+		B: min(8, r.Train.BatchSize), T: r.Data.SequenceLen, Batches: r.Data.Validation.Batches,
+		Fill: x.stream.batches(data.Validation, 0), Tasks: map[string][]Question{}, Stop: lineEnds(x.teacher.Tokenizer),
+	}
+	if r.Eval.Batches > 0 {
+		x.exam.Batches = r.Eval.Batches
+	}
+	for _, t := range r.Eval.Tasks {
+		qs, err := x.stream.questions(t)
+		if err != nil {
+			return err
+		}
+		x.exam.Tasks[t.Name] = qs
+		x.exam.TaskNames = append(x.exam.TaskNames, t.Name)
+	}
+	x.scorer = &scorer{pool: x.pool, recipe: r, teacher: x.teacher.Model, stream: x.stream, examiner: x.exam, progress: x.o.Progress}
+	if !r.TeacherOnly() {
+		if err := x.planAhead(); err != nil {
+			return err
+		}
+	}
+	if err := x.fits(); err != nil {
+		return err
+	}
+	return x.restore()
+}
+
+// stopped logs why a run ends; nil stays nil.
+func (x *run) stopped(err error) error {
+	if err != nil {
+		x.o.Log.Error("stopped", "err", err)
+		if rep := x.report(err.Error()); rep != nil && !errors.Is(err, ErrInterrupted) {
+			x.o.Log.Error("report", "err", rep)
+		}
+	}
+	return err
+}
+
+// mamba returns the layers that are Mamba in the student.
+func (x *run) mamba() (ls []int) {
+	for l, m := range x.student.Config.Mixers {
+		if m.Kind != layers.KindAttention {
+			ls = append(ls, l)
+		}
+	}
+	return ls
+}
+
+// interrupted returns why to stop at this step, nil to go on.
+func (x *run) interrupted(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ErrInterrupted
+	}
+	if limit := time.Duration(x.recipe.Limits.MaxTime); limit > 0 && x.spent+time.Since(x.began) > limit {
+		return fmt.Errorf("limits.max_time is %v: %w", x.recipe.Limits.MaxTime, ErrLimit)
+	}
+	return nil
+}
+
+func (x *run) stageOf(index int) (Stage, bool) {
+	i := slices.IndexFunc(x.result.Plan.Stages, func(s Stage) bool { return s.Index == index })
+	if i < 0 {
+		return Stage{}, false
+	}
+	return x.result.Plan.Stages[i], true
+}

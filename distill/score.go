@@ -1,0 +1,135 @@
+package distill
+
+import (
+	"fmt"
+	"slices"
+
+	"stillhouse/data"
+	"stillhouse/distill/importance"
+	"stillhouse/layers"
+	"stillhouse/recipes"
+)
+
+// scorer runs the importance methods of a recipe.
+type scorer struct {
+	pool     *layers.Pool
+	recipe   *recipes.Recipe
+	teacher  *layers.Model
+	stream   *stream
+	examiner *Examiner // for loo by task accuracy
+	progress Progress
+	cached   Calibrate // the calibration set, once it was asked for
+}
+
+// score ranks the attention layers of the student as it stands.
+func (s *scorer) score(m recipes.Importance, student *layers.Model) (importance.Scores, error) {
+	candidates := s.candidates(student)
+	if len(candidates) == 0 {
+		return importance.Scores{Method: m.Method}, nil
+	}
+	seed := m.Seed
+	if seed == 0 {
+		seed = s.recipe.Seed
+	}
+	p := importance.Probe{
+		Pool: s.pool, Teacher: s.teacher, Student: student, Layers: candidates, Seed: seed,
+		Fill: s.stream.batches(data.Train, calibrationRows),
+	}
+	p.B, p.T, p.Batches = batchesOf(m.Calibration, s.recipe)
+	s.progress.Begin("score layers by "+m.Method, 0)
+	defer s.progress.End()
+	p.Progress = func(done, total int) { s.progress.Advance(done, fmt.Sprintf("%s: %d of %d", m.Method, done, total)) }
+	replace := func(model *layers.Model, l int) error {
+		cal, err := s.calibrate()
+		if err != nil {
+			return err
+		}
+		_, err = Swap(s.pool, model, l, mixerSpec(s.recipe.Student.Mixer), s.recipe.Seed, cal)
+		return err
+	}
+	switch m.Method {
+	case "gate":
+		return importance.Gate(p, m.Labels == "sampled")
+	case "loo":
+		return importance.LOO(p, importance.Metric(m.Metric), m.Scope == "block", s.examiner.meanAccuracy)
+	case "swap":
+		return importance.Swap(p, replace)
+	case "mmr":
+		return importance.MMR(p, replace, s.start(m, m.Steps), m.Steps, m.Halving)
+	case "restore":
+		return importance.Restore(p, replace, s.start(m, max(m.Steps, m.RestoreSteps)), m.Steps, m.RestoreSteps)
+	}
+	return importance.Baseline(m.Method, candidates, seed, m.Layers)
+}
+
+// candidates returns the attention layers that may be replaced.
+func (s *scorer) candidates(m *layers.Model) (ls []int) {
+	for l, x := range m.Config.Mixers {
+		if x.Kind == layers.KindAttention && !slices.Contains(s.recipe.Student.KeepAttention, l) {
+			ls = append(ls, l)
+		}
+	}
+	return ls
+}
+
+// batchesOf turns a number of calibration sequences into batches of at most 8.
+func batchesOf(c recipes.Calibration, r *recipes.Recipe) (b, t, n int) {
+	if t = c.SequenceLen; t == 0 {
+		t = r.Data.SequenceLen
+	}
+	b = min(8, max(1, c.Sequences))
+	return b, t, (max(1, c.Sequences) + b - 1) / b
+}
+
+// calibrate returns what mil-fit asks for, nil when nothing will.
+func (s *scorer) calibrate() (Calibrate, error) {
+	m := s.recipe.Student.Mixer
+	if Init(m.Init) != InitMILFit {
+		return nil, nil
+	}
+	if s.cached != nil {
+		return s.cached, nil
+	}
+	b, t, n := batchesOf(recipes.Calibration{Sequences: m.Fit.Sequences}, s.recipe)
+	var err error
+	s.cached, err = calibration(s.pool, s.teacher, layers.NewBatch(b, t, s.teacher.Embed.Value.DType()), n, s.stream.batches(data.Train, calibrationRows))
+	return s.cached, err
+}
+
+// start begins the short distillations of mmr and restore: the recipe's
+// objective, constant learning rate, rows that training never reaches.
+func (s *scorer) start(m recipes.Importance, steps int) importance.Start {
+	return func(model *layers.Model, train []int) (importance.Trial, error) {
+		t := s.recipe.Train
+		ph := Phase{
+			Name: "probe", Objective: objective(s.recipe.Objective), Trainable: []Group{{Match: mixersOf(train), LRScale: 1}},
+			Schedule: Schedule{Type: "constant", Peak: m.LearningRate, Warmup: min(10, steps/10), Steps: steps},
+			B:        t.BatchSize, T: t.SequenceLen, Accumulate: t.Accumulation, MaxNorm: t.MaxGradNorm,
+			AdamW: layers.AdamWConfig{Beta1: t.Beta1, Beta2: t.Beta2, Epsilon: t.Epsilon, WeightDecay: t.WeightDecay},
+		}
+		tr, err := NewTrainer(s.pool, s.teacher, model, ph, s.stream.train(probeRows), Position{})
+		if err != nil {
+			return nil, err
+		}
+		return &trial{tr}, nil
+	}
+}
+
+// trial is a Trainer as the scorers see it.
+type trial struct{ *Trainer }
+
+// Train takes steps and returns their losses. A loss that is not finite is
+// reported as it is: the layer ranks last.
+func (t *trial) Train(steps int) (losses []float64, err error) {
+	for range steps {
+		m, err := t.Trainer.Train()
+		if err != nil && isNonFinite(err) == nil {
+			return nil, err
+		}
+		losses = append(losses, m.Loss)
+	}
+	return losses, nil
+}
+
+// Tokens returns how many tokens were trained on.
+func (t *trial) Tokens() int64 { return int64(t.Step) * int64(t.Phase.Tokens()) }

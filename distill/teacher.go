@@ -1,0 +1,161 @@
+package distill
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"stillhouse/checkpoints"
+	"stillhouse/checkpoints/safetensors"
+	"stillhouse/data"
+	"stillhouse/data/tokenizer"
+	"stillhouse/layers"
+	"stillhouse/layers/tensor"
+	"stillhouse/recipes"
+)
+
+// teacherDir is where a run keeps the teacher it trained.
+const teacherDir = "teacher"
+
+// tokenizerBytes is how much text a tokenizer is trained on.
+const tokenizerBytes = 4 << 20
+
+// loadTeacher reads the teacher, or trains it first: stage 0.
+func (x *run) loadTeacher(ctx context.Context) error {
+	t := x.recipe.Teacher
+	var err error
+	if t.Train == nil {
+		if x.teacher, err = LoadModel(t.Path); err == nil && x.teacher.Tokenizer == nil {
+			err = fmt.Errorf("%s has no %s: text cannot be read without it", t.Path, tokenizerFile)
+		}
+		return err
+	}
+	dir := x.folder.Path(teacherDir)
+	if x.teacher, err = LoadModel(dir); err == nil {
+		return nil // trained already
+	} else if _, gone := os.Stat(dir); gone == nil {
+		return err
+	}
+	tok, err := x.tokenizer(*t.Train)
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	x.stream = newStream(x.recipe, tok)
+	if err := x.trainTeacher(ctx, tok); err != nil {
+		return err
+	}
+	dtype := safetensors.DType("")
+	if e := x.recipe.Export; e != nil {
+		dtype = map[string]safetensors.DType{"bfloat16": safetensors.BF16, "float16": safetensors.F16}[e.DType]
+	}
+	if err := SaveModel(dir, x.student, tok, dtype); err != nil {
+		return err
+	}
+	// What was written is what is used: it may have been rounded.
+	x.teacher, err = LoadModel(dir)
+	return err
+}
+
+// tokenizer reads the recipe's tokenizer, or trains one on a sample of the
+// training text.
+func (x *run) tokenizer(t recipes.TeacherTrain) (*tokenizer.Tokenizer, error) {
+	if t.Tokenizer.Path != "" {
+		return tokenizer.Load(t.Tokenizer.Path)
+	}
+	b, err := x.folder.ReadFile(tokenizerFile)
+	if err == nil {
+		return tokenizer.Parse(b)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	x.o.Progress.Note(fmt.Sprintf("train a tokenizer of %d tokens", t.Tokenizer.VocabSize))
+	texts, err := data.Sample(dataConfig(x.recipe, x.recipe.Data.SequenceLen), tokenizerBytes)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := tokenizer.Train(slices.Values(texts), tokenizer.TrainOptions{VocabSize: t.Tokenizer.VocabSize})
+	if err != nil {
+		return nil, err
+	}
+	return tok, x.folder.WriteFile(tokenizerFile, tok.JSON())
+}
+
+// trainTeacher trains x.student from scratch by cross entropy.
+func (x *run) trainTeacher(ctx context.Context, tok *tokenizer.Tokenizer) error {
+	c := teacherConfig(x.recipe.Teacher.Train.Geometry, tok)
+	m, err := layers.New(c, tensor.F32)
+	if err != nil {
+		return fmt.Errorf("teacher.train.geometry: %w", err)
+	}
+	m.Init(x.recipe.Seed)
+	x.student = m
+	k, skipped, err := checkpoints.Latest(x.folder)
+	for _, p := range skipped {
+		x.o.Progress.Note(fmt.Sprintf("warning: skipped a damaged checkpoint: %v", p))
+	}
+	if err != nil {
+		return err
+	}
+	if k != nil {
+		x.teacher = &Loaded{Model: m} // the shape to restore into
+		if err := x.restoreFrom(k); err != nil {
+			return err
+		}
+	} else if err := x.folder.Metrics.Truncate(0); err != nil {
+		return err
+	}
+	rp, _ := x.recipe.TeacherPhase()
+	x.o.Progress.Note(fmt.Sprintf("teacher: %d layers, width %d, %s parameters, from scratch", c.Layers(), c.HiddenSize, humanCount(int64(m.Size()))))
+	if err := x.train(ctx, "teacher", phase(rp, nil, nil), nil); err != nil {
+		return err
+	}
+	x.at.nextPhase()
+	if err := x.save("teacher", nil); err != nil {
+		return err
+	}
+	x.at = cursor{Stage: 1, Position: Position{}, GlobalStep: x.at.GlobalStep, Tokens: x.at.Tokens}
+	return nil
+}
+
+func teacherConfig(g recipes.Geometry, tok *tokenizer.Tokenizer) layers.Config {
+	c := layers.Config{
+		VocabSize: g.VocabSize, HiddenSize: g.HiddenSize, Intermediate: g.Intermediate, Heads: g.Heads, KVHeads: g.KVHeads,
+		HeadDim: g.HeadDim, RopeTheta: g.RopeTheta, NormEps: g.NormEps, Tied: g.Tied, MaxPositions: int(g.MaxPositions),
+	}
+	if c.VocabSize == 0 {
+		c.VocabSize = tok.Size()
+	}
+	if c.HeadDim == 0 {
+		c.HeadDim = g.HiddenSize / g.Heads
+	}
+	for _, s := range []struct {
+		name string
+		id   *int
+	}{{tokenizer.BOS, &c.BOS}, {tokenizer.EOS, &c.EOS}} {
+		if id, ok := tok.Special(s.name); ok {
+			*s.id = int(id)
+		}
+	}
+	for range g.Layers {
+		c.Mixers = append(c.Mixers, layers.Mixed{Kind: layers.KindAttention})
+	}
+	return c
+}
+
+// SaveModel writes a model folder in one step: all of it or nothing.
+func SaveModel(dir string, m *layers.Model, tok *tokenizer.Tokenizer, dtype safetensors.DType) error {
+	var weights bytes.Buffer
+	if err := safetensors.Write(&weights, Named(m, dtype), map[string]string{"format": "pt"}); err != nil {
+		return fmt.Errorf("save %s: %w", dir, err)
+	}
+	config, err := encodeConfig(&m.Config)
+	if err != nil {
+		return fmt.Errorf("save %s: %w", dir, err)
+	}
+	return checkpoints.WriteFolder(dir, map[string][]byte{configFile: config, weightsFile: weights.Bytes(), tokenizerFile: tok.JSON()})
+}

@@ -48,10 +48,7 @@ func (x *run) loadTeacher(ctx context.Context) error {
 	if err := x.trainTeacher(ctx, tok); err != nil {
 		return err
 	}
-	dtype := safetensors.DType("")
-	if e := x.recipe.Export; e != nil {
-		dtype = map[string]safetensors.DType{"bfloat16": safetensors.BF16, "float16": safetensors.F16}[e.DType]
-	}
+	dtype := map[string]safetensors.DType{"float32": safetensors.F32, "bfloat16": safetensors.BF16, "float16": safetensors.F16}[t.Train.DType]
 	if err := SaveModel(dir, x.student, tok, dtype); err != nil {
 		return err
 	}

@@ -204,12 +204,3 @@ func (d *field) element() *field {
 	e.shape, e.typ = d.item, d.typ.Elem()
 	return &e
 }
-
-// neighbour is the discriminator that decides about the field: the first
-// condition's key; "" if the field always exists.
-func (d *field) neighbour() string {
-	if len(d.when) == 0 {
-		return ""
-	}
-	return d.when[0].key
-}

@@ -16,9 +16,9 @@ func validate(defs, schema map[string]any, v any, at string) (wrong []string) {
 		return validate(defs, defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any), v, at)
 	}
 	for _, of := range []string{"anyOf", "oneOf"} {
-		if any, ok := schema[of].([]any); ok {
+		if ways, ok := schema[of].([]any); ok {
 			fits := 0
-			for _, s := range any {
+			for _, s := range ways {
 				if len(validate(defs, s.(map[string]any), v, at)) == 0 {
 					fits++
 				}

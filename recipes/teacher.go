@@ -15,6 +15,8 @@ type TeacherTrain struct {
 	Geometry Geometry `yaml:"geometry" mapstructure:"geometry" json:"geometry"`
 	// Tokenizer of the model.
 	Tokenizer TokenizerTrain `yaml:"tokenizer" mapstructure:"tokenizer" json:"tokenizer"`
+	// Type the trained weights are stored in; what is stored is what is used.
+	DType string `yaml:"dtype" mapstructure:"dtype" json:"dtype" default:"float32" enum:"float32|bfloat16|float16"`
 	// Tokens to train on.
 	MaxTokens Count `yaml:"max_tokens,omitempty" mapstructure:"max_tokens,omitempty" json:"max_tokens,omitempty" oneof:"length" min:"1"`
 	// Optimizer steps to train for.

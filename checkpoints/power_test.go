@@ -127,7 +127,7 @@ func promise(state fstest.MapFS, saved int64, files map[int64]map[string]string,
 }
 
 func TestAPowerCutAtAnyMomentLeavesTheSavedCheckpointOrANewerOne(t *testing.T) {
-	samples := 400
+	samples := 200
 	if testing.Short() {
 		samples = 40
 	}

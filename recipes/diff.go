@@ -234,17 +234,21 @@ func trainEffect(key string, old, changed *Recipe) Effect {
 			return Effect{Kind: RedoAll}
 		}
 	}
-	for _, r := range []*Recipe{old, changed} {
-		if r.Importance.Method == "mmr" || r.Importance.Method == "restore" {
-			return Effect{RedoFromStage, 0}
-		}
+	if old.Importance.distils() || changed.Importance.distils() {
+		return Effect{RedoFromStage, 0}
 	}
-	return Effect{RedoFromStage, firstStage(old, changed, func(r *Recipe, s int) bool {
+	stage := firstStage(old, changed, func(r *Recipe, s int) bool {
 		for _, p := range r.stagePhases(s) {
 			if !own(p.Overrides) {
 				return true
 			}
 		}
 		return false
-	})}
+	})
+	for _, r := range []*Recipe{old, changed} {
+		if r.Plan.Rescore != nil && r.Plan.Rescore.distils() {
+			stage = min(stage, 2) // the first stage that is scored again
+		}
+	}
+	return Effect{RedoFromStage, stage}
 }

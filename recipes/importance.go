@@ -35,8 +35,11 @@ type Calibration struct {
 	SequenceLen int `yaml:"sequence_len" mapstructure:"sequence_len" json:"sequence_len" min:"2"`
 }
 
-// trains reports whether the method distils mixers, so that the student's
+// distils reports whether the method trains, by the settings of train.
+func (m Importance) distils() bool { return m.Method == "mmr" || m.Method == "restore" }
+
+// swaps reports whether the method puts mixers in, so that the student's
 // settings change its scores.
 func (m Importance) swaps() bool {
-	return m.Method == "swap" || m.Method == "mmr" || m.Method == "restore"
+	return m.Method == "swap" || m.distils()
 }

@@ -131,13 +131,13 @@ var planted = []plant{
 	{"contradiction", "  warmup_ratio: 0.05", "  warmup_steps: §60", "warm-up"},
 	{"contradiction", "      min_pairs: 4", "      min_pairs: §9", "max_pairs"},
 
-	{"missing", "teacher:\n  path: embedded:teacher\n", "", "no teacher"},
-	{"missing", "    max_steps: 100\n", "", "max_tokens: 200k or max_steps"},
-	{"missing", "metric: val_kl, ", "", "wants metric"},
+	{"missing", "version: 1\nname: whole\nx-note: {anything: [goes, here]}\n\nteacher:\n  path: embedded:teacher\n", "§version: 1\nname: whole\n", "no teacher"},
+	{"missing", "name: all\n    trainable: [{pattern: mixers}, {pattern: \"model.layers.*\", lr_scale: 0.1}]\n    max_steps: 100\n", "§name: all\n", "max_tokens: 200k or max_steps"},
+	{"missing", "{metric: val_kl, ", "§{", "wants metric"},
 	{"missing", "{type: reverse_kl, weight: 1.0}", "§{weight: 1.0}", "wants type"},
 	{"missing", "{path: traces.jsonl, format: messages, weight: 0.25}", "§{format: messages, weight: 0.25}", "wants a path"},
 
-	{"not YAML", "  modes: [generate]", "  modes: [generate", "not closed"},
+	{"not YAML", "  modes: [generate]", "  modes: §[generate", "not closed"},
 	{"not YAML", "checkpoint:\n  every", "checkpoint:\n§\tevery", "tabs"},
 	{"not YAML", "version: 1", "version: 1\n §name2: x", "indented"},
 }
@@ -150,7 +150,7 @@ func plantIn(t *testing.T, p plant) (text string, line, column int) {
 	text = strings.Replace(whole, p.old, p.new, 1)
 	before, after, ok := strings.Cut(text, "§")
 	if !ok {
-		return text, 0, 0
+		t.Fatalf("%q does not say where", p.new)
 	}
 	return before + after, strings.Count(before, "\n") + 1, len([]rune(before[strings.LastIndexByte(before, '\n')+1:])) + 1
 }
@@ -179,7 +179,7 @@ func TestPlantedErrorsAreReportedWithTheirLines(t *testing.T) {
 			t.Errorf("%s %q: %d problems, want 1:\n%v", p.kind, p.new, len(found), err)
 		}
 		f := found[0]
-		if line > 0 && (f.Line != line || f.Column != column) {
+		if f.Line != line || f.Column != column {
 			t.Errorf("%s %q: reported at %d:%d, want %d:%d\n%v", p.kind, p.new, f.Line, f.Column, line, column, err)
 			continue
 		}

@@ -172,6 +172,14 @@ func TestEveryChangeSaysWhatItCosts(t *testing.T) {
 			t.Errorf("%s: no change of %s in %+v", c.set, c.key, Diff(base, changed))
 		}
 	}
+	// Phases of their own keep train out of three stages, but not out of the
+	// short distillations that score for the second.
+	own := "stages=[" + strings.Repeat("{phases: [{max_steps: 4, per_device_train_batch_size: 2}]}, ", 3) + "]"
+	late := []string{"plan.mamba_layers=[1, 2, 3]", "plan.rescore={method: mmr}", own}
+	before, after := mustLoad(t, "quickstart", late, nil), mustLoad(t, "quickstart", append(late, "train.per_device_train_batch_size=4"), nil)
+	if d := Diff(before, after); len(d) != 1 || d[0].Effect != (Effect{RedoFromStage, 2}) {
+		t.Errorf("a batch that rescoring reads: got %+v", d)
+	}
 	if !(Effect{RedoFromStage, 1}).Worse(Effect{RedoFromStage, 2}) || (Effect{Kind: Harmless}).Worse(Effect{Kind: RedoFinish}) {
 		t.Error("effects are not in order")
 	}

@@ -26,7 +26,8 @@ func (r *reader) syntax(err error) {
 	case strings.Contains(m, "unexpected key name"):
 		hint = "a key is followed by a colon and a space"
 	case strings.Contains(m, "must be specified"):
-		hint = "a bracket opened before is not closed"
+		hint = "this bracket is not closed"
+		line, column = r.opened(line, column)
 	}
 	r.add(r.place(line, column), hint, "not YAML: %s", e.GetMessage())
 }
@@ -59,4 +60,42 @@ func depth(text string) (deepest int) {
 		}
 	}
 	return deepest
+}
+
+// opened finds the last bracket before a place that is still open there: the
+// parser names the place where it gave up, often a line later.
+func (r *reader) opened(line, column int) (int, int) {
+	type spot struct{ line, column int }
+	var open []spot
+	for i := 0; i < len(r.lines) && i < line; i++ {
+		quote, before := rune(0), ' '
+		for j, c := range []rune(r.lines[i]) {
+			if i == line-1 && j >= column-1 {
+				break
+			}
+			switch {
+			case quote != 0:
+				if c == quote {
+					quote = 0
+				}
+			case c == '#' && before == ' ':
+				before = '#' // the rest is a comment
+			case before == '#':
+				continue
+			case (c == '"' || c == '\'') && strings.ContainsRune(" [{,", before):
+				quote = c
+			case c == '[' || c == '{':
+				open = append(open, spot{i + 1, j + 1})
+			case (c == ']' || c == '}') && len(open) > 0:
+				open = open[:len(open)-1]
+			}
+			if before != '#' {
+				before = c
+			}
+		}
+	}
+	if len(open) == 0 {
+		return line, column
+	}
+	return open[len(open)-1].line, open[len(open)-1].column
 }

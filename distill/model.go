@@ -2,7 +2,6 @@ package distill
 
 import (
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,17 +9,11 @@ import (
 	"path"
 	"strings"
 
+	"stillhouse/checkpoints/hf"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/data/tokenizer"
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
-)
-
-// The files of a model folder.
-const (
-	configFile    = "config.json"
-	weightsFile   = "model.safetensors"
-	tokenizerFile = "tokenizer.json"
 )
 
 // Loaded is a model with its tokenizer and where it came from.
@@ -41,7 +34,7 @@ func LoadModel(source string) (*Loaded, error) {
 	if name, ok := strings.CutPrefix(source, embeddedPrefix); ok {
 		sub, err := fs.Sub(embedded, path.Join("models", name))
 		if err == nil {
-			_, err = fs.Stat(sub, configFile)
+			_, err = fs.Stat(sub, hf.ConfigFile)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("no embedded model %q (hint: there is embedded:teacher)", name)
@@ -52,35 +45,29 @@ func LoadModel(source string) (*Loaded, error) {
 		return nil, fmt.Errorf("%s: downloading is not part of this version (hint: download the folder and give its path)", source)
 	}
 	if info, err := os.Stat(source); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("%s is no model folder (hint: a folder with %s, %s and %s, or embedded:teacher)", source, configFile, weightsFile, tokenizerFile)
+		return nil, fmt.Errorf("%s is no model folder (hint: a folder with %s, %s and %s, or embedded:teacher)", source, hf.ConfigFile, hf.WeightsFile, hf.TokenizerFile)
 	}
 	return loadModel(source, os.DirFS(source))
 }
 
 func loadModel(source string, dir fs.FS) (*Loaded, error) {
+	f, err := hf.OpenFS(dir, ".")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	defer f.Close()
+	c, rename, err := configOf(f.Config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", source, hf.ConfigFile, err)
+	}
 	l := &Loaded{Source: source}
-	b, err := fs.ReadFile(dir, configFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
-	}
-	c, rename, err := parseConfig(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", source, configFile, err)
-	}
 	if l.Model, err = layers.New(c, tensor.F32); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", source, configFile, err)
+		return nil, fmt.Errorf("%s: %s: %w", source, hf.ConfigFile, err)
 	}
-	if b, err = fs.ReadFile(dir, weightsFile); err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
+	if err := LoadWeights(l.Model, f.Weights(), rename); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", source, hf.WeightsFile, err)
 	}
-	f, err := safetensors.Parse(path.Join(source, weightsFile), b)
-	if err != nil {
-		return nil, err
-	}
-	if err := LoadWeights(l.Model, f, rename); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", source, weightsFile, err)
-	}
-	b, err = fs.ReadFile(dir, tokenizerFile)
+	b, err := f.ReadFile(hf.TokenizerFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil // a model that is given token ids needs none
 	}
@@ -88,7 +75,7 @@ func loadModel(source string, dir fs.FS) (*Loaded, error) {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
 	if l.Tokenizer, err = tokenizer.Parse(b); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", source, tokenizerFile, err)
+		return nil, fmt.Errorf("%s: %s: %w", source, hf.TokenizerFile, err)
 	}
 	return l, nil
 }
@@ -130,33 +117,6 @@ func LoadWeights(m *layers.Model, f *safetensors.File, rename func(string) strin
 	return nil
 }
 
-// ownConfig is the config.json of our own models.
-type ownConfig struct {
-	ModelType string         `json:"model_type"`
-	Model     *layers.Config `json:"stillhouse"`
-}
-
-const ownType = "stillhouse"
-
-// parseConfig reads a config.json of ours or of Hugging Face. The function
-// returned turns our weights' names into the file's; nil keeps them.
-func parseConfig(b []byte) (layers.Config, func(string) string, error) {
-	var own ownConfig
-	if err := json.Unmarshal(b, &own); err != nil {
-		return layers.Config{}, nil, err
-	}
-	if own.ModelType == ownType && own.Model != nil {
-		return *own.Model, nil, nil
-	}
-	return parseHF(b)
-}
-
-// encodeConfig writes config.json for a model of ours.
-func encodeConfig(c *layers.Config) ([]byte, error) {
-	b, err := json.MarshalIndent(ownConfig{ownType, c}, "", "  ")
-	return append(b, '\n'), err
-}
-
 // Named returns a model's weights as the checkpoint writer wants them; dtype ""
 // keeps their type, BF16 rounds.
 func Named(m *layers.Model, dtype safetensors.DType) (out []safetensors.Named) {
@@ -166,7 +126,7 @@ func Named(m *layers.Model, dtype safetensors.DType) (out []safetensors.Named) {
 	return out
 }
 
-// Teacher describes a model in one line.
+// describe names a model in one line.
 func describe(l *Loaded) string {
 	c := &l.Model.Config
 	return fmt.Sprintf("%s: %d layers, width %d, %d/%d heads, SwiGLU %d, vocabulary %d, %s parameters",

@@ -1,7 +1,6 @@
 package distill
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"slices"
 
 	"stillhouse/checkpoints"
+	"stillhouse/checkpoints/hf"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/data"
 	"stillhouse/data/tokenizer"
@@ -30,7 +30,7 @@ func (x *run) loadTeacher(ctx context.Context) error {
 	var err error
 	if t.Train == nil {
 		if x.teacher, err = LoadModel(t.Path); err == nil && x.teacher.Tokenizer == nil {
-			err = fmt.Errorf("%s has no %s: text cannot be read without it", t.Path, tokenizerFile)
+			err = fmt.Errorf("%s has no %s: text cannot be read without it", t.Path, hf.TokenizerFile)
 		}
 		return err
 	}
@@ -63,7 +63,7 @@ func (x *run) tokenizer(t recipes.TeacherTrain) (*tokenizer.Tokenizer, error) {
 	if t.Tokenizer.Path != "" {
 		return tokenizer.Load(t.Tokenizer.Path)
 	}
-	b, err := x.folder.ReadFile(tokenizerFile)
+	b, err := x.folder.ReadFile(hf.TokenizerFile)
 	if err == nil {
 		return tokenizer.Parse(b)
 	}
@@ -79,7 +79,7 @@ func (x *run) tokenizer(t recipes.TeacherTrain) (*tokenizer.Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tok, x.folder.WriteFile(tokenizerFile, tok.JSON())
+	return tok, x.folder.WriteFile(hf.TokenizerFile, tok.JSON())
 }
 
 // trainTeacher trains x.student from scratch by cross entropy.
@@ -146,13 +146,9 @@ func teacherConfig(g recipes.Geometry, tok *tokenizer.Tokenizer) layers.Config {
 
 // SaveModel writes a model folder in one step: all of it or nothing.
 func SaveModel(dir string, m *layers.Model, tok *tokenizer.Tokenizer, dtype safetensors.DType) error {
-	var weights bytes.Buffer
-	if err := safetensors.Write(&weights, Named(m, dtype), map[string]string{"format": "pt"}); err != nil {
-		return fmt.Errorf("save %s: %w", dir, err)
-	}
 	config, err := encodeConfig(&m.Config)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", dir, err)
 	}
-	return checkpoints.WriteFolder(dir, map[string][]byte{configFile: config, weightsFile: weights.Bytes(), tokenizerFile: tok.JSON()})
+	return hf.Save(dir, hf.Export{Config: config, Weights: Named(m, dtype), Files: map[string][]byte{hf.TokenizerFile: tok.JSON()}})
 }

@@ -137,12 +137,12 @@ func siluGrad32(n int, dx *float32, dy *float32, x *float32)
 // swiglu32 is SwiGLU.
 //
 //go:noescape
-func swiglu32(n int, y *float32, g *float32, u *float32)
+func swiglu32(n int, y *float32, gate *float32, u *float32)
 
 // swigluGrad32 is SwiGLUGrad.
 //
 //go:noescape
-func swigluGrad32(n int, dg *float32, du *float32, dy *float32, g *float32, u *float32)
+func swigluGrad32(n int, dg *float32, du *float32, dy *float32, gate *float32, u *float32)
 
 // expSum32 is ExpSum.
 //
@@ -172,4 +172,4 @@ func forwardKLRow32(n int, d *float32, s *float32, t *float32, scale float32, ls
 // adamW32 is AdamW with rest = 1-beta, keep = 1-lr·decay, step = lr/c1, correct = 1/c2.
 //
 //go:noescape
-func adamW32(n int, w *float32, m *float32, v *float32, g *float32, gscale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, step float32, correct float32, eps float32)
+func adamW32(n int, w *float32, m *float32, v *float32, grad *float32, gscale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, step float32, correct float32, eps float32)

@@ -108,11 +108,11 @@ func siluGrad32(n int, dx, dy, x *float32) {
 	panic(unreachable)
 }
 
-func swiglu32(n int, y, g, u *float32) {
+func swiglu32(n int, y, gate, u *float32) {
 	panic(unreachable)
 }
 
-func swigluGrad32(n int, dg, du, dy, g, u *float32) {
+func swigluGrad32(n int, dg, du, dy, gate, u *float32) {
 	panic(unreachable)
 }
 
@@ -136,6 +136,6 @@ func forwardKLRow32(n int, d, s, t *float32, scale, ls, lt float32) (kl float32)
 	panic(unreachable)
 }
 
-func adamW32(n int, w, m, v, g *float32, gscale, beta1, rest1, beta2, rest2, keep, step, correct, eps float32) {
+func adamW32(n int, w, m, v, grad *float32, gscale, beta1, rest1, beta2, rest2, keep, step, correct, eps float32) {
 	panic(unreachable)
 }

@@ -3599,14 +3599,14 @@ siluGrad32_narrow_end3:
 	VZEROUPPER
 	RET
 
-// func swiglu32(n int, y *float32, g *float32, u *float32)
+// func swiglu32(n int, y *float32, gate *float32, u *float32)
 // Requires: AVX, AVX2, AVX512F, BMI2, FMA3
 TEXT ·swiglu32(SB), NOSPLIT, $0-32
 	CMPB         ·isa+0(SB), $0x02
 	JNE          swiglu32_narrow
 	MOVQ         n+0(FP), AX
 	MOVQ         y+8(FP), DX
-	MOVQ         g+16(FP), BX
+	MOVQ         gate+16(FP), BX
 	MOVQ         u+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Z0
 	VBROADCASTSS constc2d00000<>+0(SB), Z1
@@ -3676,7 +3676,7 @@ swiglu32_wide_end3:
 swiglu32_narrow:
 	MOVQ         n+0(FP), AX
 	MOVQ         y+8(FP), DX
-	MOVQ         g+16(FP), BX
+	MOVQ         gate+16(FP), BX
 	MOVQ         u+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Y0
 	VBROADCASTSS constc2d00000<>+0(SB), Y1
@@ -3759,7 +3759,7 @@ swiglu32_narrow_end3:
 	VZEROUPPER
 	RET
 
-// func swigluGrad32(n int, dg *float32, du *float32, dy *float32, g *float32, u *float32)
+// func swigluGrad32(n int, dg *float32, du *float32, dy *float32, gate *float32, u *float32)
 // Requires: AVX, AVX2, AVX512F, BMI2, FMA3
 TEXT ·swigluGrad32(SB), NOSPLIT, $0-48
 	CMPB         ·isa+0(SB), $0x02
@@ -3768,7 +3768,7 @@ TEXT ·swigluGrad32(SB), NOSPLIT, $0-48
 	MOVQ         dg+8(FP), DX
 	MOVQ         du+16(FP), BX
 	MOVQ         dy+24(FP), SI
-	MOVQ         g+32(FP), DI
+	MOVQ         gate+32(FP), DI
 	MOVQ         u+40(FP), R8
 	VBROADCASTSS const42b20000<>+0(SB), Z0
 	VBROADCASTSS constc2d00000<>+0(SB), Z1
@@ -3856,7 +3856,7 @@ swigluGrad32_narrow:
 	MOVQ         dg+8(FP), DX
 	MOVQ         du+16(FP), BX
 	MOVQ         dy+24(FP), SI
-	MOVQ         g+32(FP), DI
+	MOVQ         gate+32(FP), DI
 	MOVQ         u+40(FP), R8
 	VBROADCASTSS const42b20000<>+0(SB), Y0
 	VBROADCASTSS constc2d00000<>+0(SB), Y1
@@ -5088,7 +5088,7 @@ forwardKLRow32_narrow_end3:
 	VZEROUPPER
 	RET
 
-// func adamW32(n int, w *float32, m *float32, v *float32, g *float32, gscale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, step float32, correct float32, eps float32)
+// func adamW32(n int, w *float32, m *float32, v *float32, grad *float32, gscale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, step float32, correct float32, eps float32)
 // Requires: AVX, AVX512F, BMI2, FMA3
 TEXT ·adamW32(SB), NOSPLIT, $0-76
 	CMPB         ·isa+0(SB), $0x02
@@ -5097,7 +5097,7 @@ TEXT ·adamW32(SB), NOSPLIT, $0-76
 	MOVQ         w+8(FP), DX
 	MOVQ         m+16(FP), BX
 	MOVQ         v+24(FP), SI
-	MOVQ         g+32(FP), DI
+	MOVQ         grad+32(FP), DI
 	VBROADCASTSS gscale+40(FP), Z0
 	VBROADCASTSS beta1+44(FP), Z1
 	VBROADCASTSS rest1+48(FP), Z2
@@ -5170,7 +5170,7 @@ adamW32_narrow:
 	MOVQ         w+8(FP), DX
 	MOVQ         m+16(FP), BX
 	MOVQ         v+24(FP), SI
-	MOVQ         g+32(FP), DI
+	MOVQ         grad+32(FP), DI
 	VBROADCASTSS gscale+40(FP), Y0
 	VBROADCASTSS beta1+44(FP), Y1
 	VBROADCASTSS rest1+48(FP), Y2

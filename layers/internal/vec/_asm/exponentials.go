@@ -31,15 +31,15 @@ func exponentials() {
 		VMULPS(f.in("dy"), d, d)
 		f.store(d, "dx")
 	})
-	activation("swiglu32", "swiglu32 is SwiGLU.", "y g u", func(f *function) {
-		g := f.load("g")
+	activation("swiglu32", "swiglu32 is SwiGLU.", "y gate u", func(f *function) {
+		g := f.load("gate")
 		d := f.onePlusExpMinus(g)
 		VDIVPS(d, g, d)
 		VMULPS(f.in("u"), d, d)
 		f.store(d, "y")
 	})
-	activation("swigluGrad32", "swigluGrad32 is SwiGLUGrad.", "dg du dy g u", func(f *function) {
-		g := f.load("g")
+	activation("swigluGrad32", "swigluGrad32 is SwiGLUGrad.", "dg du dy gate u", func(f *function) {
+		g := f.load("gate")
 		s := f.sigmoid(g)
 		d := f.siluDerivative(g, s)
 		dy := f.load("dy")

@@ -68,13 +68,13 @@ func losses() {
 		f.result(f.fold(VADDPS, acc), "kl")
 	})
 	const decay = "gscale beta1 rest1 beta2 rest2 keep step correct eps"
-	emit("adamW32", "adamW32 is AdamW with rest = 1-beta, keep = 1-lr·decay, step = lr/c1, correct = 1/c2.", "w m v g", decay, "", func(f *function) {
+	emit("adamW32", "adamW32 is AdamW with rest = 1-beta, keep = 1-lr·decay, step = lr/c1, correct = 1/c2.", "w m v grad", decay, "", func(f *function) {
 		s := f.scalars(decay)
 		gscale, beta1, rest1, beta2, rest2 := s[0], s[1], s[2], s[3], s[4]
 		keep, step, correct, eps := s[5], s[6], s[7], s[8]
 		f.each(1, func(int) {
 			d, t := f.vec(), f.vec()
-			VMULPS(f.in("g"), gscale, d)
+			VMULPS(f.in("grad"), gscale, d)
 			m, v := f.load("m"), f.load("v")
 			VMULPS(rest1, d, t)
 			VFMADD213PS(t, beta1, m)

@@ -1,0 +1,101 @@
+package vec
+
+import (
+	"math"
+
+	"stillhouse/layers/tensor"
+)
+
+// The exponential and the activations made of it.
+
+// Exp sets y[i] = exp(x[i]). y may be x.
+func Exp[T tensor.Float](y, x []T) {
+	if accelerated[T]() {
+		n := len(y)
+		exp32(n, at(y, n), at(x, n))
+		return
+	}
+	for i := range y {
+		y[i] = T(math.Exp(float64(x[i])))
+	}
+}
+
+// Sigmoid sets y[i] = 1/(1+exp(-x[i])). y may be x.
+func Sigmoid[T tensor.Float](y, x []T) {
+	if accelerated[T]() {
+		n := len(y)
+		sigmoid32(n, at(y, n), at(x, n))
+		return
+	}
+	for i := range y {
+		y[i] = T(1 / (1 + math.Exp(-float64(x[i]))))
+	}
+}
+
+// Softplus sets y[i] = log(1+exp(x[i])), x[i] itself above 20. y may be x.
+func Softplus[T tensor.Float](y, x []T) {
+	if accelerated[T]() {
+		n := len(y)
+		softplus32(n, at(y, n), at(x, n))
+		return
+	}
+	for i := range y {
+		if x[i] > 20 {
+			y[i] = x[i]
+		} else {
+			y[i] = T(math.Log1p(math.Exp(float64(x[i]))))
+		}
+	}
+}
+
+// SiLU sets y[i] = x[i]·σ(x[i]). y may be x.
+func SiLU[T tensor.Float](y, x []T) {
+	if accelerated[T]() {
+		n := len(y)
+		silu32(n, at(y, n), at(x, n))
+		return
+	}
+	for i := range y {
+		y[i] = T(float64(x[i]) / (1 + math.Exp(-float64(x[i]))))
+	}
+}
+
+// SiLUGrad sets dx[i] = dy[i]·σ(x)·(1 + x·(1-σ(x))) at x = x[i]. dx may be dy.
+func SiLUGrad[T tensor.Float](dx, dy, x []T) {
+	if accelerated[T]() {
+		n := len(dx)
+		siluGrad32(n, at(dx, n), at(dy, n), at(x, n))
+		return
+	}
+	for i := range dx {
+		s := 1 / (1 + math.Exp(-float64(x[i])))
+		dx[i] = T(float64(dy[i]) * s * (1 + float64(x[i])*(1-s)))
+	}
+}
+
+// SwiGLU sets y[i] = SiLU(g[i])·u[i].
+func SwiGLU[T tensor.Float](y, g, u []T) {
+	if accelerated[T]() {
+		n := len(y)
+		swiglu32(n, at(y, n), at(g, n), at(u, n))
+		return
+	}
+	for i := range y {
+		y[i] = T(float64(g[i])/(1+math.Exp(-float64(g[i])))) * u[i]
+	}
+}
+
+// SwiGLUGrad sets dg[i] = dy[i]·u[i]·SiLU'(g[i]) and du[i] = dy[i]·SiLU(g[i]).
+func SwiGLUGrad[T tensor.Float](dg, du, dy, g, u []T) {
+	if accelerated[T]() {
+		n := len(dg)
+		swigluGrad32(n, at(dg, n), at(du, n), at(dy, n), at(g, n), at(u, n))
+		return
+	}
+	for i := range dg {
+		x, d := float64(g[i]), dy[i]
+		s := 1 / (1 + math.Exp(-x))
+		dg[i] = d * u[i] * T(s*(1+x*(1-s)))
+		du[i] = d * T(x*s)
+	}
+}

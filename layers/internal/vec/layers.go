@@ -1,0 +1,70 @@
+package vec
+
+import "stillhouse/layers/tensor"
+
+// The linear parts of layers: normalization, rotary positions, short convolution.
+
+// RMSApply sets y[i] = x[i]·r·w[i]. y may be x.
+func RMSApply[T tensor.Float](y, x, w []T, r T) {
+	if accelerated[T]() {
+		n := len(y)
+		scaleMul32(n, at(y, n), at(x, n), at(w, n), float32(r))
+		return
+	}
+	for i := range y {
+		y[i] = x[i] * r * w[i]
+	}
+}
+
+// RMSGrad sets dx[i] = r·w[i]·dy[i] - c·x[i].
+func RMSGrad[T tensor.Float](dx, dy, x, w []T, r, c T) {
+	if accelerated[T]() {
+		n := len(dx)
+		rmsGrad32(n, at(dx, n), at(dy, n), at(x, n), at(w, n), float32(r), float32(c))
+		return
+	}
+	for i := range dx {
+		dx[i] = r*w[i]*dy[i] - c*x[i]
+	}
+}
+
+// Rotate turns the pairs (x1[i], x2[i]) by the angles of cos and sin:
+// y1 = x1·cos - x2·sin, y2 = x2·cos + x1·sin. y1 may be x1 with y2 being x2.
+func Rotate[T tensor.Float](y1, y2, x1, x2, cos, sin []T) {
+	if accelerated[T]() {
+		n := len(y1)
+		rotate32(n, at(y1, n), at(y2, n), at(x1, n), at(x2, n), at(cos, n), at(sin, n))
+		return
+	}
+	for i := range y1 {
+		a, b := x1[i], x2[i]
+		y1[i] = a*cos[i] - b*sin[i]
+		y2[i] = b*cos[i] + a*sin[i]
+	}
+}
+
+// RotateBack undoes Rotate: y1 = x1·cos + x2·sin, y2 = x2·cos - x1·sin.
+func RotateBack[T tensor.Float](y1, y2, x1, x2, cos, sin []T) {
+	if accelerated[T]() {
+		n := len(y1)
+		rotateBack32(n, at(y1, n), at(y2, n), at(x1, n), at(x2, n), at(cos, n), at(sin, n))
+		return
+	}
+	for i := range y1 {
+		a, b := x1[i], x2[i]
+		y1[i] = a*cos[i] + b*sin[i]
+		y2[i] = b*cos[i] - a*sin[i]
+	}
+}
+
+// Conv4 sets y[i] = b[i] + x0[i]·w0[i] + x1[i]·w1[i] + x2[i]·w2[i] + x3[i]·w3[i].
+func Conv4[T tensor.Float](y, x0, x1, x2, x3, w0, w1, w2, w3, b []T) {
+	if accelerated[T]() {
+		n := len(y)
+		convFour32(n, at(y, n), at(x0, n), at(x1, n), at(x2, n), at(x3, n), at(w0, n), at(w1, n), at(w2, n), at(w3, n), at(b, n))
+		return
+	}
+	for i := range y {
+		y[i] = b[i] + x0[i]*w0[i] + x1[i]*w1[i] + x2[i]*w2[i] + x3[i]*w3[i]
+	}
+}

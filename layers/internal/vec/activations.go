@@ -8,7 +8,8 @@ import (
 
 // The exponential and the activations made of it.
 
-// Exp sets y[i] = exp(x[i]). y may be x.
+// Exp sets y[i] = exp(x[i]): 0 from -104 on, +Inf from 88.73 on, subnormal
+// results included. y may be x.
 func Exp[T tensor.Float](y, x []T) {
 	if accelerated[T]() {
 		n := len(y)
@@ -73,7 +74,7 @@ func SiLUGrad[T tensor.Float](dx, dy, x []T) {
 	}
 }
 
-// SwiGLU sets y[i] = SiLU(g[i])·u[i].
+// SwiGLU sets y[i] = SiLU(g[i])·u[i]. y may be g or u.
 func SwiGLU[T tensor.Float](y, g, u []T) {
 	if accelerated[T]() {
 		n := len(y)
@@ -86,6 +87,7 @@ func SwiGLU[T tensor.Float](y, g, u []T) {
 }
 
 // SwiGLUGrad sets dg[i] = dy[i]·u[i]·SiLU'(g[i]) and du[i] = dy[i]·SiLU(g[i]).
+// dg may be g with du being u.
 func SwiGLUGrad[T tensor.Float](dg, du, dy, g, u []T) {
 	if accelerated[T]() {
 		n := len(dg)

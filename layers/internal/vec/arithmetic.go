@@ -4,7 +4,7 @@ import "stillhouse/layers/tensor"
 
 // Sums and products, one element at a time.
 
-// Add sets y[i] = a[i] + b[i].
+// Add sets y[i] = a[i] + b[i]. y may be a or b.
 func Add[T tensor.Float](y, a, b []T) {
 	if accelerated[T]() {
 		n := len(y)
@@ -28,7 +28,7 @@ func AddTo[T tensor.Float](y, x []T) {
 	}
 }
 
-// Mul sets y[i] = a[i]·b[i].
+// Mul sets y[i] = a[i]·b[i]. y may be a or b.
 func Mul[T tensor.Float](y, a, b []T) {
 	if accelerated[T]() {
 		n := len(y)
@@ -64,7 +64,7 @@ func MulAddTo[T tensor.Float](y, a, b []T) {
 	}
 }
 
-// Scale sets y[i] = s·x[i].
+// Scale sets y[i] = s·x[i]. y may be x.
 func Scale[T tensor.Float](y []T, s T, x []T) {
 	if accelerated[T]() {
 		n := len(y)
@@ -100,7 +100,7 @@ func Axpby[T tensor.Float](y []T, s T, x []T, r T) {
 	}
 }
 
-// ScaleMul sets y[i] = s·a[i]·b[i].
+// ScaleMul sets y[i] = s·a[i]·b[i]. y may be a or b.
 func ScaleMul[T tensor.Float](y []T, s T, a, b []T) {
 	if accelerated[T]() {
 		n := len(y)

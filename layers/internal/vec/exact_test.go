@@ -107,6 +107,17 @@ func TestActivationsOfSpecialValues(t *testing.T) {
 	})
 }
 
+func TestSoftplusAbove20IsItsArgument(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		for x := float32(20); x < 1e30; x *= 1.37 {
+			y := []float32{x}
+			if Softplus(y, y); y[0] != x {
+				t.Errorf("softplus(%v): got %v", x, y[0])
+			}
+		}
+	})
+}
+
 func TestMaximumKeepsNaNAndInfinityWhereverTheyStand(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	eachISA(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ func RMSApply[T tensor.Float](y, x, w []T, r T) {
 	}
 }
 
-// RMSGrad sets dx[i] = r·w[i]·dy[i] - c·x[i].
+// RMSGrad sets dx[i] = r·w[i]·dy[i] - c·x[i]. dx may be dy.
 func RMSGrad[T tensor.Float](dx, dy, x, w []T, r, c T) {
 	if accelerated[T]() {
 		n := len(dx)

@@ -22,7 +22,8 @@ func ExpSum[T tensor.Float](y, x []T, s, m T) T {
 	return z
 }
 
-// LogSumExp returns m = max_i scale·x[i] and Σ exp(scale·x[i] - m).
+// LogSumExp returns m = max_i scale·x[i] and z = Σ exp(scale·x[i] - m); the
+// logarithm of the sum is m + log z. A NaN makes both NaN; for none it is -Inf, 0.
 func LogSumExp[T tensor.Float](x []T, scale T) (m, z T) {
 	if accelerated[T]() {
 		max, sum := logSumExp32(len(x), at(x, len(x)), float32(scale))
@@ -39,7 +40,7 @@ func LogSumExp[T tensor.Float](x []T, scale T) (m, z T) {
 }
 
 // ReverseKLRow sets d[i] = q[i] and returns Σ q[i]·(log q[i] - log p[i]), with
-// log q[i] = scale·s[i] - ls and log p[i] = scale·t[i] - lt.
+// log q[i] = scale·s[i] - ls and log p[i] = scale·t[i] - lt. d may be s.
 func ReverseKLRow[T tensor.Float](d, s, t []T, scale, ls, lt T) T {
 	if accelerated[T]() {
 		n := len(d)
@@ -55,7 +56,7 @@ func ReverseKLRow[T tensor.Float](d, s, t []T, scale, ls, lt T) T {
 }
 
 // ReverseKLGrad sets d[i] = w·q[i]·(log q[i] - log p[i] - kl), q and p as in
-// ReverseKLRow.
+// ReverseKLRow. d may be s.
 func ReverseKLGrad[T tensor.Float](d, s, t []T, scale, ls, lt, kl, w T) {
 	if accelerated[T]() {
 		n := len(d)
@@ -69,7 +70,7 @@ func ReverseKLGrad[T tensor.Float](d, s, t []T, scale, ls, lt, kl, w T) {
 }
 
 // ForwardKLRow sets d[i] = q[i] - p[i] and returns Σ p[i]·(log p[i] - log q[i]),
-// q and p as in ReverseKLRow.
+// q and p as in ReverseKLRow. d may be s.
 func ForwardKLRow[T tensor.Float](d, s, t []T, scale, ls, lt T) T {
 	if accelerated[T]() {
 		n := len(d)

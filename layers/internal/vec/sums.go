@@ -61,7 +61,7 @@ func SumSq[T tensor.Float](x []T) T {
 	return s
 }
 
-// Max returns the largest x[i]; -Inf for none.
+// Max returns the largest x[i]: -Inf for none, NaN if there is one.
 func Max[T tensor.Float](x []T) T {
 	if accelerated[T]() {
 		n := len(x)

@@ -201,13 +201,13 @@ func MeasureSpeed(p *layers.Pool, name string, m *layers.Model, contexts []int, 
 			t := time.Now()
 			d.Extend(prompt)
 			s.Prefill = max(s.Prefill, float64(n)/time.Since(t).Seconds())
+			s.StateBytes = d.StateBytes()
 			t = time.Now()
 			for i := range decode {
 				d.Extend(prompt[i%n : i%n+1])
 			}
 			s.Decode = max(s.Decode, float64(decode)/time.Since(t).Seconds())
 		}
-		s.StateBytes = d.StateBytes()
 		speeds = append(speeds, s)
 	}
 	return speeds

@@ -162,9 +162,32 @@ func (d *decoding[T]) extend(ids []int32) *tensor.Tensor {
 	return d.logits
 }
 
+// fewRows is the number of rows up to which a product is a dot product for each
+// output: a matrix product would spend more on packing W than on using it.
+const fewRows = 4
+
+// dotOutputs is the number of outputs that one part of the pool's work makes.
+const dotOutputs = 128
+
 // linear computes y (+)= x·Wᵀ for rows of x.
 func (d *decoding[T]) linear(y, x []T, w *Param, rows int, add bool) {
 	out, in := w.Value.Dim(0), w.Value.Dim(1)
+	if rows <= fewRows {
+		weights := tensor.Data[T](w.Value)
+		d.pool.For((out+dotOutputs-1)/dotOutputs, func(part int) {
+			for o := part * dotOutputs; o < min(out, (part+1)*dotOutputs); o++ {
+				row := weights[o*in : (o+1)*in]
+				for r := range rows {
+					v := vec.Dot(x[r*in:(r+1)*in], row)
+					if add {
+						v += y[r*out+o]
+					}
+					y[r*out+o] = v
+				}
+			}
+		})
+		return
+	}
 	gemm.Gemm(d.pool, gemm.NT, rows, out, in, x, in, tensor.Data[T](w.Value), in, y, out, add)
 }
 

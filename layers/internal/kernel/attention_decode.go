@@ -10,18 +10,21 @@ import (
 	"stillhouse/layers/tensor"
 )
 
-// AttentionCache is attention one step at a time: the rotated keys and the
-// values of every token read, [B,G,position,P] each, growing with the context.
-// Extending by any split of the same tokens gives what Attention gives.
+// AttentionCache is attention one step at a time: the rotated keys [B,G,P,·] and
+// the values [B,G,·,P] of every token read, growing with the context. Keys lie
+// transposed, so that both products read the cache in place. Extending by any
+// split of the same tokens gives what Attention gives.
 type AttentionCache[T tensor.Float] struct {
 	pool  *parallel.Pool
 	size  AttentionSize // T is the capacity
 	opt   AttentionOptions
 	scale T
 	pos   int
-	k, v  [][]T // [B·G] of [capacity,P]
+	// capacity is how many tokens there is room for.
+	capacity int
+	k, v     [][]T // [B·G] of [P,capacity] and [capacity,P]
 
-	q    [][]T // [B·G] of rotated queries of one tile
+	q    [][]T // [B·G] of rotated queries of one tile, and one rotated key
 	s    [][]T // [B·G] of scores
 	n    int   // arguments of the call under way
 	out  []T
@@ -47,17 +50,20 @@ func (c *AttentionCache[T]) reserve(tokens int) {
 	if c.opt.Rope != nil {
 		c.opt.Rope.grow(tokens)
 	}
+	p, old := c.size.P, c.capacity
+	if tokens <= old {
+		return
+	}
 	for i := range c.k {
-		if len(c.k[i]) >= tokens*c.size.P {
-			continue
+		k, v := make([]T, p*tokens), make([]T, tokens*p)
+		for e := range p {
+			copy(k[e*tokens:], c.k[i][e*old:e*old+c.pos])
 		}
-		k, v := make([]T, tokens*c.size.P), make([]T, tokens*c.size.P)
-		copy(k, c.k[i])
 		copy(v, c.v[i])
 		c.k[i], c.v[i] = k, v
-		c.q[i], c.s[i] = make([]T, queryTile*c.size.P), make([]T, queryTile*tokens)
+		c.q[i], c.s[i] = make([]T, (queryTile+1)*p), make([]T, queryTile*tokens)
 	}
-	c.size.T = max(c.size.T, tokens)
+	c.capacity = tokens
 }
 
 // Reset forgets every token; the memory stays.
@@ -73,8 +79,8 @@ func (c *AttentionCache[T]) Extend(out, qkv []T, n int) {
 	if n < 1 {
 		panic(fmt.Sprintf("kernel: AttentionCache: Extend by %d tokens", n))
 	}
-	if c.pos+n > c.size.T {
-		c.reserve(max(c.pos+n, 2*c.size.T))
+	if c.pos+n > c.capacity {
+		c.reserve(max(c.pos+n, 2*c.capacity))
 	}
 	c.out, c.qkv, c.n = out, qkv, n
 	c.pool.For(c.size.B*c.size.G, c.work)
@@ -86,9 +92,13 @@ func (c *AttentionCache[T]) extendGroup(item int) {
 	b, g, p := item/s.G, item%s.G, s.P
 	width := (s.H + 2*s.G) * p
 	keys, values, q, score := c.k[item], c.v[item], c.q[item], c.s[item]
+	key := q[queryTile*p:]
 	for t := range c.n {
 		row := c.qkv[(b*c.n+t)*width:]
-		c.turn(keys[(c.pos+t)*p:][:p], row[(s.H+g)*p:][:p], c.pos+t)
+		c.turn(key, row[(s.H+g)*p:][:p], c.pos+t)
+		for e, v := range key {
+			keys[e*c.capacity+c.pos+t] = v
+		}
 		copy(values[(c.pos+t)*p:][:p], row[(s.H+s.G+g)*p:])
 	}
 	for h := g * (s.H / s.G); h < (g+1)*(s.H/s.G); h++ {
@@ -105,7 +115,7 @@ func (c *AttentionCache[T]) extendGroup(item int) {
 				c.turn(q[r*p:(r+1)*p], x, first+r)
 			}
 			vec.Scale(q[:rows*p], c.scale, q[:rows*p])
-			gemm.Gemm(nil, gemm.NT, rows, keysSeen, p, q, p, keys[from*p:], p, score, keysSeen, false)
+			gemm.Gemm(nil, gemm.NN, rows, keysSeen, p, q, p, keys[from:], c.capacity, score, keysSeen, false)
 			for r := range rows {
 				lo := 0
 				if c.opt.Window > 0 {

@@ -64,7 +64,7 @@ func (x *run) report(unfinished string) error {
 	if err != nil {
 		return err
 	}
-	r.Unfinished, r.Version, r.Command = unfinished, x.o.Version, x.o.Command
+	r.Unfinished, r.Version, r.Command, r.Teacher = unfinished, x.o.Version, x.o.Command, x.result.Teacher
 	return r.write(x.folder)
 }
 

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -21,7 +22,7 @@ func (r *Report) figures() ([]Figure, error) {
 		name, title, caption string
 		draw                 func(*plot.Plot) bool
 	}{
-		{"loss", "Distillation loss", "The objective at every step; vertical lines start a stage.", r.lossCurve},
+		{"loss", "Distillation loss", "The objective, a running mean; each stage begins where mixers does.", r.lossCurve},
 		{"kl", "KL to the teacher", "Held-out KL(teacher‖student) after each stage, nats a token.", r.klCurve},
 		{"decode", "Decoding speed", "Greedy decoding, one sequence, tokens a second against context length (log–log).", r.decodeCurve},
 		{"state", "Memory of one sequence", "Key/value cache and recurrent state against context length (log–log).", r.stateCurve},
@@ -94,45 +95,49 @@ func line(p *plot.Plot, name string, i int, xy plotter.XYs, points bool) {
 	}
 }
 
-// lossCurve draws the loss of each phase over the run's tokens.
+// lossCurve draws the loss over the run's tokens, a running mean, one colour a
+// phase; every phase of every stage is a line of its own.
 func (r *Report) lossCurve(p *plot.Plot) bool {
-	curves, names := map[string]plotter.XYs{}, []string(nil)
-	stage := 0
+	type stretch struct {
+		stage int
+		phase string
+	}
+	curves, order, names := map[stretch]plotter.XYs{}, []stretch(nil), []string(nil)
 	for _, e := range r.Events {
 		if e.Train == nil || !finite(e.Train.Loss) {
 			continue
 		}
-		if curves[e.Phase] == nil {
-			names = append(names, e.Phase)
+		k := stretch{e.Stage, e.Phase}
+		if curves[k] == nil {
+			order = append(order, k)
 		}
-		if e.Stage != stage && len(curves[e.Phase]) > 0 {
-			curves[e.Phase] = append(curves[e.Phase], plotter.XY{X: math.NaN()})
-		}
-		stage = e.Stage
-		curves[e.Phase] = append(curves[e.Phase], plotter.XY{X: float64(e.Tokens) / 1e3, Y: e.Train.Loss})
+		curves[k] = append(curves[k], plotter.XY{X: float64(e.Tokens) / 1e3, Y: e.Train.Loss})
 	}
-	for i, name := range names {
-		for j, part := range broken(curves[name]) {
-			label := name
-			if j > 0 {
-				label = ""
-			}
-			line(p, label, i, part, false)
+	for _, k := range order {
+		i, label := slices.Index(names, k.phase), ""
+		if i < 0 {
+			i, label = len(names), k.phase
+			names = append(names, k.phase)
 		}
+		line(p, label, i, smooth(curves[k]), false)
 	}
 	p.X.Label.Text, p.Y.Label.Text = "thousand tokens", "loss"
+	p.Y.Min = 0
 	return len(names) > 0
 }
 
-// broken splits a curve where a point has no X.
-func broken(xy plotter.XYs) (parts []plotter.XYs) {
-	from := 0
+// smooth replaces each value by the exponential mean of those before it, over
+// about a twentieth of the curve.
+func smooth(xy plotter.XYs) plotter.XYs {
+	out := make(plotter.XYs, len(xy))
+	a := 1 / (1 + float64(len(xy))/20)
 	for i, v := range xy {
-		if math.IsNaN(v.X) {
-			parts, from = append(parts, xy[from:i]), i+1
+		out[i] = v
+		if i > 0 {
+			out[i].Y = a*v.Y + (1-a)*out[i-1].Y
 		}
 	}
-	return append(parts, xy[from:])
+	return out
 }
 
 // klCurve draws the held-out KL by number of Mamba layers.

@@ -5,7 +5,7 @@ help:            ## print this list
 .PHONY: help build quickstart test race bench lint teacher controls generate generate-check fuzz clean
 export CGO_ENABLED ?= 0
 GO ?= go
-STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@2026.2.2
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN = .bin/stillhouse
 
 build:           ## build the stillhouse binary into .bin/

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"html/template"
 	"image/color"
-	"math"
-	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
@@ -50,17 +49,24 @@ var palette = []color.Color{
 }
 
 func style(p *plot.Plot) {
-	p.Title.TextStyle.Font.Size = vg.Points(12)
-	p.Title.Padding = vg.Points(6)
-	p.X.Label.TextStyle.Font.Size, p.Y.Label.TextStyle.Font.Size = vg.Points(10), vg.Points(10)
-	p.Legend.Top = true
-	p.Legend.TextStyle.Font.Size = vg.Points(9)
+	for _, t := range []*text.Style{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
+		t.Font.Variant, t.Font.Size = "Sans", vg.Points(9)
+	}
+	p.Title.TextStyle.Font.Variant, p.Title.TextStyle.Font.Size = "Sans", vg.Points(12)
+	p.Title.Padding, p.X.Label.Padding, p.Y.Label.Padding = 8, 3, 3
+	p.Legend.Top, p.Legend.Padding = true, 2
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = color.Gray{235}, color.Gray{235}
 	p.Add(g)
 }
 
+// render draws p with room above its highest curve.
 func render(p *plot.Plot) (template.HTML, error) {
+	if _, log := p.Y.Scale.(plot.LogScale); log {
+		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
+	} else {
+		p.Y.Max += 0.06 * (p.Y.Max - p.Y.Min)
+	}
 	w, err := p.WriterTo(vg.Points(430), vg.Points(270), "svg")
 	if err != nil {
 		return "", err
@@ -93,107 +99,4 @@ func line(p *plot.Plot, name string, i int, xy plotter.XYs, points bool) {
 	if name != "" {
 		p.Legend.Add(name, l)
 	}
-}
-
-// lossCurve draws the loss over the run's tokens, a running mean, one colour a
-// phase; every phase of every stage is a line of its own.
-func (r *Report) lossCurve(p *plot.Plot) bool {
-	type stretch struct {
-		stage int
-		phase string
-	}
-	curves, order, names := map[stretch]plotter.XYs{}, []stretch(nil), []string(nil)
-	for _, e := range r.Events {
-		if e.Train == nil || !finite(e.Train.Loss) {
-			continue
-		}
-		k := stretch{e.Stage, e.Phase}
-		if curves[k] == nil {
-			order = append(order, k)
-		}
-		curves[k] = append(curves[k], plotter.XY{X: float64(e.Tokens) / 1e3, Y: e.Train.Loss})
-	}
-	for _, k := range order {
-		i, label := slices.Index(names, k.phase), ""
-		if i < 0 {
-			i, label = len(names), k.phase
-			names = append(names, k.phase)
-		}
-		line(p, label, i, smooth(curves[k]), false)
-	}
-	p.X.Label.Text, p.Y.Label.Text = "thousand tokens", "loss"
-	p.Y.Min = 0
-	return len(names) > 0
-}
-
-// smooth replaces each value by the exponential mean of those before it, over
-// about a twentieth of the curve.
-func smooth(xy plotter.XYs) plotter.XYs {
-	out := make(plotter.XYs, len(xy))
-	a := 1 / (1 + float64(len(xy))/20)
-	for i, v := range xy {
-		out[i] = v
-		if i > 0 {
-			out[i].Y = a*v.Y + (1-a)*out[i-1].Y
-		}
-	}
-	return out
-}
-
-// klCurve draws the held-out KL by number of Mamba layers.
-func (r *Report) klCurve(p *plot.Plot) bool {
-	var xy plotter.XYs
-	for _, e := range r.Evaluations() {
-		xy = append(xy, plotter.XY{X: float64(e.Mamba), Y: e.KL})
-	}
-	line(p, "", 1, xy, true)
-	p.X.Label.Text, p.Y.Label.Text = "Mamba layers", "KL to teacher, nats"
-	p.Y.Min = 0
-	return len(xy) > 1
-}
-
-func (r *Report) decodeCurve(p *plot.Plot) bool {
-	p.Y.Label.Text = "tokens/s"
-	return r.speedCurve(p, func(s Speed) float64 { return s.Decode })
-}
-
-func (r *Report) stateCurve(p *plot.Plot) bool {
-	p.Y.Label.Text = "KiB"
-	return r.speedCurve(p, func(s Speed) float64 { return float64(s.StateBytes) / 1024 })
-}
-
-func (r *Report) speedCurve(p *plot.Plot, y func(Speed) float64) bool {
-	names, _ := r.speedAxes()
-	for i, n := range names {
-		var xy plotter.XYs
-		for _, s := range r.Speeds {
-			if s.Name == n && y(s) > 0 {
-				xy = append(xy, plotter.XY{X: float64(s.Context), Y: y(s)})
-			}
-		}
-		line(p, n, i, xy, true)
-	}
-	p.X.Label.Text = "context, tokens"
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
-	return len(names) > 0
-}
-
-// scoreCurve draws each scoring relative to its own largest value.
-func (r *Report) scoreCurve(p *plot.Plot) bool {
-	for i, s := range r.Scores {
-		top := 0.0
-		for _, v := range s.Layers {
-			top = max(top, math.Abs(v.Value))
-		}
-		var xy plotter.XYs
-		for _, v := range s.Layers {
-			if top > 0 {
-				xy = append(xy, plotter.XY{X: float64(v.Layer), Y: v.Value / top})
-			}
-		}
-		line(p, fmt.Sprintf("%s, stage %d", s.Method, s.Stage), i, xy, true)
-	}
-	p.X.Label.Text, p.Y.Label.Text = "layer", "share of the largest"
-	return len(r.Scores) > 0
 }

@@ -30,10 +30,10 @@ const (
 	ownerFile = "owner.json"
 )
 
-// Only the user reads a run: recipes and logs may name what is not for others.
+// Who reads a run is for the umask to say: teams share their runs.
 const (
-	dirPerm  fs.FileMode = 0o700
-	filePerm fs.FileMode = 0o600
+	dirPerm  fs.FileMode = 0o777
+	filePerm fs.FileMode = 0o666
 )
 
 // ErrReadOnly is returned for a change to a run that was opened by ViewRun.

@@ -52,9 +52,17 @@ func TestARunIsMadeOnceAndOpenedAgain(t *testing.T) {
 	if _, err := r.ReadFile("nothing"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	for path, want := range map[string]fs.FileMode{"": 0o700, Dir: 0o700, RecipeFile: 0o600, MetricsFile: 0o600, lockFile: 0o600} {
-		if info, err := os.Stat(r.Path(path)); err != nil || info.Mode().Perm()&^want != 0 {
-			t.Errorf("%s: got %v %v, want %v", path, info.Mode(), err, want)
+	probe := t.TempDir() // made under the same umask
+	if err := errors.Join(os.Mkdir(filepath.Join(probe, "dir"), 0o777), os.WriteFile(filepath.Join(probe, "file"), nil, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	for path, like := range map[string]string{"": "dir", Dir: "dir", RecipeFile: "file", MetricsFile: "file", lockFile: "file"} {
+		want, err := os.Stat(filepath.Join(probe, like))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(r.Path(path)); err != nil || info.Mode().Perm() != want.Mode().Perm() {
+			t.Errorf("%s: got %v %v, want %v as the umask says", path, info.Mode(), err, want.Mode())
 		}
 	}
 }

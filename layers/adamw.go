@@ -33,6 +33,7 @@ type AdamW struct {
 	grads   map[*Param]*tensor.Tensor
 	state   []Named // m and v under "m."+name and "v."+name
 	machine optimizer
+	clock   *optimizerClock // nil: no times are taken
 }
 
 // optimizer is kernel.Optimizer of either floating type.
@@ -92,7 +93,10 @@ func slot[T tensor.Float](w, m, v, g *tensor.Tensor, row, rows int, scale, decay
 func (a *AdamW) Grad(p *Param) *tensor.Tensor { return a.grads[p] }
 
 // GradNorm returns the global L2 norm of the gradients; NaN or Inf when any is.
-func (a *AdamW) GradNorm() float64 { return a.machine.GradNorm() }
+func (a *AdamW) GradNorm() float64 {
+	defer a.clock.start(0).stop()
+	return a.machine.GradNorm()
+}
 
 // Step clips the gradients, whose norm the caller has from GradNorm, to
 // maxNorm (0: no clipping) and takes one step at the learning rate.
@@ -102,11 +106,15 @@ func (a *AdamW) Step(lr, norm, maxNorm float64) {
 		scale = kernel.ClipScale(norm, maxNorm)
 	}
 	a.Steps++
+	defer a.clock.start(1).stop()
 	a.machine.Step(lr, a.config.Beta1, a.config.Beta2, a.config.Epsilon, scale, a.Steps)
 }
 
 // ZeroGrad clears the gradients.
-func (a *AdamW) ZeroGrad() { a.machine.ZeroGrad() }
+func (a *AdamW) ZeroGrad() {
+	defer a.clock.start(2).stop()
+	a.machine.ZeroGrad()
+}
 
 // State returns the moments under stable names, sharing their memory.
 func (a *AdamW) State() []Named { return a.state }

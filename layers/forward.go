@@ -68,6 +68,10 @@ type Forward struct {
 	Measure bool
 	// Tap keeps every mixer's input and output and every block's output.
 	Tap bool
+	// From is the first block that is computed; its input is then Below, [N,D],
+	// from a Trunk, and MixerIn, MixerOut and Blocks begin with it.
+	From  int
+	Below *tensor.Tensor
 
 	model      *Model
 	ids, start *G.Node
@@ -87,10 +91,15 @@ type Hidden struct {
 func (f *Forward) Model(m *Model) Hidden {
 	f.bind(m)
 	c := &m.Config
-	x := f.apply(f.embedding(c.VocabSize, c.HiddenSize), f.ids, f.param(m.Embed))
+	var x *G.Node
+	if f.From > 0 {
+		x = f.Input("below", f.Below)
+	} else {
+		x = f.apply(f.embedding(c.VocabSize, c.HiddenSize), f.ids, f.param(m.Embed))
+	}
 	var h Hidden
-	for l, b := range m.Blocks {
-		x = f.block(b, l, x, &h)
+	for l := f.From; l < len(m.Blocks); l++ {
+		x = f.block(m.Blocks[l], l, x, &h)
 	}
 	h.Final = f.norm(x, m.Norm)
 	return h

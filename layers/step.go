@@ -27,6 +27,12 @@ type StepConfig struct {
 	Teacher   *Model // nil when the objective does not look at it
 	Batch     *Batch
 	Objective Objective
+	// TeacherTrunk, if not nil, is the Teacher's pass over the same Batch, run by
+	// the caller before RunStudent. StudentTrunk likewise is a model's that is
+	// the Student below block From, where the step then begins. Both are for
+	// objectives on logits.
+	TeacherTrunk, StudentTrunk *Trunk
+	From                       int
 	// Grad returns where a student's parameter's gradient accumulates, nil for
 	// a frozen one. A nil function freezes everything: the step only measures.
 	Grad func(p *Param) *tensor.Tensor
@@ -65,7 +71,10 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 	s := &Step{Batch: c.Batch}
 	var th Hidden
 	tap := c.Objective.has(HiddenState, MixerOutput)
-	if c.Teacher != nil {
+	if tap && (c.TeacherTrunk != nil || c.StudentTrunk != nil) {
+		panic("layers: NewStep: a trunk keeps nothing for hidden and mixer terms")
+	}
+	if c.Teacher != nil && c.TeacherTrunk == nil {
 		var err error
 		s.teacher, err = autodiff.Build(p, func(g *autodiff.Graph) error {
 			f := &Forward{Graph: g, Batch: c.Batch, Tap: tap}
@@ -86,6 +95,9 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 	var err error
 	s.student, err = autodiff.Build(p, func(g *autodiff.Graph) error {
 		f := &Forward{Graph: g, Batch: c.Batch, Grad: c.Grad, Measure: c.Measure, Tap: c.Objective.has(HiddenState)}
+		if c.StudentTrunk != nil && c.From > 0 {
+			f.From, f.Below = c.From, c.StudentTrunk.below(c.From)
+		}
 		if c.MixerGates {
 			f.MixerGates, s.mixerGates = f.Gates("mixer_gate", len(c.Student.Blocks), c.Batch.Weight.DType())
 		}
@@ -135,7 +147,11 @@ func (s *Step) objective(f *Forward, c StepConfig, th Hidden) (*G.Node, [][]*G.N
 		var teacher *G.Node
 		var teacherHead *Param
 		if c.Teacher != nil {
-			teacher, teacherHead = f.Input("teacher.final", s.teacher.Value(th.Final)), c.Teacher.Head
+			final := c.TeacherTrunk.final()
+			if c.TeacherTrunk == nil {
+				final = s.teacher.Value(th.Final)
+			}
+			teacher, teacherHead = f.Input("teacher.final", final), c.Teacher.Head
 		}
 		var n *G.Node
 		n, s.head = f.head(c.Objective, h.Final, c.Student.Head, teacher, teacherHead, c.Stats)
@@ -260,6 +276,13 @@ func (s *Step) Nodes() (n int) {
 		n += g.Nodes()
 	}
 	return n
+}
+
+// Profile switches the taking of times by operation on or off.
+func (s *Step) Profile(on bool) {
+	for _, g := range s.sessions() {
+		g.Profile(on)
+	}
 }
 
 // Times returns the time by operation, the teacher's and the student's apart.

@@ -19,13 +19,14 @@ type Graph struct {
 	salt  uint64       // changed when two nodes collide on Gorgonia's 32-bit hash
 	ops   uint64
 
-	leaves map[string]bool
-	values map[*G.Node]*value         // every node's output
-	grads  map[*G.Node]*tensor.Tensor // params: where the gradient accumulates
-	total  map[*G.Node]*G.Node        // after Grad: the node holding ∂loss/∂n
-	keep   map[*G.Node]bool           // read after a run: memory is not reused
-	times  map[string]*OpTime
-	failed *PanicError // of the last run
+	leaves  map[string]bool
+	values  map[*G.Node]*value         // every node's output
+	grads   map[*G.Node]*tensor.Tensor // params: where the gradient accumulates
+	total   map[*G.Node]*G.Node        // after Grad: the node holding ∂loss/∂n
+	keep    map[*G.Node]bool           // read after a run: memory is not reused
+	times   map[string]*OpTime
+	profile bool        // operations take their times
+	failed  *PanicError // of the last run
 }
 
 func newGraph(p *parallel.Pool, salt uint64) *Graph {

@@ -5,13 +5,14 @@ import "stillhouse/layers/tensor"
 // Kernel is a fused operation with its derivative. One instance serves one
 // node, and may keep scratch between Forward and Backward.
 //
-// Three methods are optional:
+// These methods are optional:
 //
 //	Passes(i int) bool  the gradient of input i is gout itself (a residual);
 //	                    Backward leaves gin[i] alone. Default false.
 //	UsesIn(i int) bool  Backward reads in[i]; when false it may get nil there,
 //	                    and the memory is free earlier. Default true.
 //	UsesOut() bool      Backward reads out. Default false, and out is nil.
+//	Traffic() (f, b int)  bytes moved, for profiles; see OpTime. Default all operands.
 type Kernel interface {
 	// Name says what the operation is, for profiles and errors.
 	Name() string

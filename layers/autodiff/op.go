@@ -89,12 +89,16 @@ var _ G.SDOp = (*forwardOp)(nil)
 
 func (o *forwardOp) Do(in ...G.Value) (_ G.Value, err error) {
 	defer o.g.rescue(o.name, &err)
-	t := time.Now()
 	for i, v := range in {
 		o.args[i] = tensorOf(v)
 	}
+	if !o.g.profile {
+		o.k.Forward(o.buf.t, o.args)
+		return o.buf, nil
+	}
+	began := time.Now()
 	o.k.Forward(o.buf.t, o.args)
-	o.time.forward(time.Since(t))
+	o.time.forward(began, o.traffic())
 	return o.buf, nil
 }
 
@@ -118,7 +122,6 @@ type backwardOp struct {
 
 func (o *backwardOp) Do(in ...G.Value) (_ G.Value, err error) {
 	defer o.f.g.rescue(o.name, &err)
-	t := time.Now()
 	var out *tensor.Tensor
 	for c, i := range o.reads {
 		if i < 0 {
@@ -132,8 +135,14 @@ func (o *backwardOp) Do(in ...G.Value) (_ G.Value, err error) {
 			o.gin[i] = v.t
 		}
 	}
-	o.f.k.Backward(o.gin, tensorOf(in[len(in)-1]), out, o.args)
-	o.time.backward(time.Since(t))
+	gout := tensorOf(in[len(in)-1])
+	if !o.f.g.profile {
+		o.f.k.Backward(o.gin, gout, out, o.args)
+		return o.buf, nil
+	}
+	began := time.Now()
+	o.f.k.Backward(o.gin, gout, out, o.args)
+	o.time.backward(began, o.traffic(out, gout))
 	return o.buf, nil
 }
 

@@ -3,9 +3,6 @@ package autodiff
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	G "gorgonia.org/gorgonia"
 
@@ -93,31 +90,3 @@ func (s *Session) Nodes() int { return s.nodes }
 
 // Close lets go of the machine.
 func (s *Session) Close() error { return s.machine.Close() }
-
-// OpTime is the time spent in the operations of one name.
-type OpTime struct {
-	Name              string
-	Forward, Backward time.Duration
-	Calls             int
-}
-
-func (o *OpTime) forward(d time.Duration)  { o.Forward += d; o.Calls++ }
-func (o *OpTime) backward(d time.Duration) { o.Backward += d }
-
-// Times returns the time by operation since Build or ResetTimes, by name.
-func (s *Session) Times() []OpTime {
-	var times []OpTime
-	for _, name := range slices.Sorted(maps.Keys(s.g.times)) {
-		if t := *s.g.times[name]; t.Forward+t.Backward > 0 {
-			times = append(times, t)
-		}
-	}
-	return times
-}
-
-// ResetTimes sets the times to zero.
-func (s *Session) ResetTimes() {
-	for _, t := range s.g.times {
-		*t = OpTime{Name: t.Name}
-	}
-}

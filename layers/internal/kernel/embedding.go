@@ -66,3 +66,10 @@ func (k *Embedding[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in
 	k.ids, k.dw, k.dy = tensor.Data[int32](in[0]), tensor.Data[T](gin[1]), tensor.Data[T](gout)
 	k.pool.For((k.d+embedColumns-1)/embedColumns, k.backward)
 }
+
+// Traffic returns the bytes of a forward and a backward pass: of the table only
+// the rows looked up.
+func (k *Embedding[T]) Traffic() (forward, backward int) {
+	rows := k.n * k.d * tensor.TypeOf[T]().Bytes()
+	return 4*k.n + 3*rows, 4*k.n + 3*rows
+}

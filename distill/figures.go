@@ -27,15 +27,13 @@ func (r *Report) figures() ([]Figure, error) {
 		{"state", "Memory of one sequence", "Key/value cache and recurrent state against context length (log–log).", r.stateCurve},
 		{"scores", "Importance by method", "Each scoring scaled to its largest value; lower is more replaceable.", r.scoreCurve},
 	} {
-		p := plot.New()
-		p.Title.Text = f.title
-		style(p)
+		p := NewFigure(f.title)
 		if !f.draw(p) {
 			continue
 		}
 		svg, err := render(p)
 		if err != nil {
-			return nil, fmt.Errorf("figure %s: %w", f.name, err)
+			return nil, err
 		}
 		fs = append(fs, Figure{Name: f.name, Title: f.title, Caption: f.caption, SVG: svg})
 	}
@@ -48,7 +46,10 @@ var palette = []color.Color{
 	color.RGBA{0xa8, 0x3f, 0x55, 255}, color.RGBA{0x6b, 0x55, 0x9b, 255}, color.RGBA{0x5c, 0x67, 0x70, 255},
 }
 
-func style(p *plot.Plot) {
+// NewFigure returns an empty plot in the style of all our figures.
+func NewFigure(title string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text = title
 	for _, t := range []*text.Style{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
 		t.Font.Variant, t.Font.Size = "Sans", vg.Points(9)
 	}
@@ -58,6 +59,23 @@ func style(p *plot.Plot) {
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = color.Gray{235}, color.Gray{235}
 	p.Add(g)
+	return p
+}
+
+// FigureColor returns the i-th colour of the palette; they repeat.
+func FigureColor(i int) color.Color { return palette[i%len(palette)] }
+
+// FigureSVG draws a plot, sizes in points, as an SVG file.
+func FigureSVG(p *plot.Plot, width, height float64) ([]byte, error) {
+	w, err := p.WriterTo(vg.Points(width), vg.Points(height), "svg")
+	if err != nil {
+		return nil, fmt.Errorf("draw %q: %w", p.Title.Text, err)
+	}
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("draw %q: %w", p.Title.Text, err)
+	}
+	return b.Bytes(), nil
 }
 
 // render draws p with room above its highest curve.
@@ -67,15 +85,10 @@ func render(p *plot.Plot) (template.HTML, error) {
 	} else {
 		p.Y.Max += 0.06 * (p.Y.Max - p.Y.Min)
 	}
-	w, err := p.WriterTo(vg.Points(430), vg.Points(270), "svg")
+	s, err := FigureSVG(p, 430, 270)
 	if err != nil {
 		return "", err
 	}
-	var b bytes.Buffer
-	if _, err := w.WriteTo(&b); err != nil {
-		return "", err
-	}
-	s := b.Bytes()
 	return template.HTML(s[bytes.Index(s, []byte("<svg")):]), nil // inline: without the XML prologue
 }
 
@@ -87,7 +100,7 @@ func line(p *plot.Plot, name string, i int, xy plotter.XYs, points bool) {
 	if err != nil {
 		return // no points: nothing to draw
 	}
-	l.Color, s.Color = palette[i%len(palette)], palette[i%len(palette)]
+	l.Color, s.Color = FigureColor(i), FigureColor(i)
 	l.Width = vg.Points(1.5)
 	if i >= len(palette) {
 		l.Dashes = []vg.Length{vg.Points(4), vg.Points(2)}

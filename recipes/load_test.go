@@ -117,7 +117,8 @@ func TestFlagsBeatVariablesBeatTheFileBeatsThePresetBeatsDefaults(t *testing.T) 
 	if o, _ := r.Origin("phases.0.max_tokens"); o.Kind != FromPreset || !strings.HasPrefix(o.String(), "quickstart.yaml:") {
 		t.Errorf("origin of the preset's phases is %v", o)
 	}
-	if r.Name != "mine" || r.OutputDir != "runs/mine" || r.Extends != "" || r.Train.LearningRate != 1e-4 {
+	preset := mustLoad(t, "quickstart", nil, nil)
+	if r.Name != "mine" || r.OutputDir != "runs/mine" || r.Extends != "" || r.Train.LearningRate != preset.Train.LearningRate {
 		t.Errorf("got name %q in %q, extends %q, rate %g", r.Name, r.OutputDir, r.Extends, r.Train.LearningRate)
 	}
 }
@@ -140,7 +141,7 @@ func TestFlagsReachIntoListsAndTakeWholeValues(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if r.Phases[0].Name != "mixers" || r.Phases[1].MaxTokens != 400_000 {
+	if r.Phases[0].Name != "mixers" || r.Phases[1].MaxTokens != mustLoad(t, "quickstart", nil, nil).Phases[1].MaxTokens {
 		t.Errorf("a patch lost its neighbours: %+v", r.Phases)
 	}
 }
@@ -169,13 +170,13 @@ func TestAChoiceInAHigherLayerTakesAwayTheOthers(t *testing.T) {
 func TestShortWaysOfWritingMeanTheLongOnes(t *testing.T) {
 	long := mustLoad(t, "quickstart", []string{
 		"objective=[{type: jsd, weight: 1, beta: 0.5}]", "eval.tasks=[{name: recall}]", "phases=[{max_steps: 9, trainable: [{pattern: mixers, lr_scale: 1}]}]",
-		"plan.rescore={method: gate, calibration: {sequences: 64}}", "data.train=[{source: go}]", "finish=[{type: sft, max_steps: 2}]",
+		"plan.rescore={method: gate, calibration: {sequences: 64}}", "data.train=[{source: go}]", "data.loss_on=all", "finish=[{type: sft, max_steps: 2}]",
 	}, nil)
 	short := mustLoad(t, "quickstart", []string{
-		"objective=jsd", "eval.tasks=recall", "phases=[{max_steps: 9, trainable: mixers}]", "plan.rescore=null", "data.train=[go]", "finish={type: sft, max_steps: 2}",
+		"objective=jsd", "eval.tasks=recall", "phases=[{max_steps: 9, trainable: mixers}]", "plan.rescore=null", "data.train=[go]", "data.loss_on=all", "finish={type: sft, max_steps: 2}",
 	}, []string{"STILLHOUSE_PLAN__RESCORE=true"})
 	short2 := mustLoad(t, "quickstart", []string{
-		"objective=jsd", "eval.tasks=[recall]", "phases=[{max_steps: 9, trainable: mixers}]", "data.train=[go]", "finish={type: sft, max_steps: 2}",
+		"objective=jsd", "eval.tasks=[recall]", "phases=[{max_steps: 9, trainable: mixers}]", "data.train=[go]", "data.loss_on=all", "finish={type: sft, max_steps: 2}",
 		"plan={mamba_layers: [2, 4, 6], rescore: null}",
 	}, nil)
 	if short.Plan.Rescore != nil || short2.Plan.Rescore != nil {

@@ -111,7 +111,7 @@ func TestResolvedRecipesReadBackToTheSameBytes(t *testing.T) {
 func TestPhasesInheritFromStageAndTrain(t *testing.T) {
 	r := mustLoad(t, "quickstart", []string{
 		"stages=[{}, {objective: [{type: forward_kl}]}, {phases: [{max_steps: 5, objective: jsd, warmup_steps: 2}]}]",
-		"train.gradient_accumulation_steps=2",
+		"train.gradient_accumulation_steps=2", "train.learning_rate=1e-4", "phases.0.learning_rate=1e-3", "phases.0.max_tokens=200k",
 	}, nil)
 	one, two, three := r.StagePhases(1), r.StagePhases(2), r.StagePhases(3)
 	if len(one) != 2 || one[0].Train.LearningRate != 1e-3 || one[1].Train.LearningRate != 1e-4 || one[0].Train.Accumulation != 2 || one[0].Objective[0].Type != "reverse_kl" {
@@ -188,7 +188,7 @@ func TestEveryChangeSaysWhatItCosts(t *testing.T) {
 func TestCellsAreRecipesOfTheirOwn(t *testing.T) {
 	r := mustLoad(t, "controls", nil, nil)
 	cells := r.Cells()
-	if len(cells) != 12 || cells[11].LayersOf != "staged-mil-fit" || cells[0].Arm != "staged-mil-fit" || cells[1].Seed != 1 {
+	if len(cells) != 15 || cells[14].LayersOf != "staged-mil-fit" || cells[0].Arm != "staged-mil-fit" || cells[1].Seed != 1 {
 		t.Fatalf("got %+v", cells)
 	}
 	var tokens []int64

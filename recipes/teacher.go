@@ -28,7 +28,7 @@ type TeacherTrain struct {
 // Geometry is the teacher's sizes, under the names of Hugging Face's config.json.
 type Geometry struct {
 	// Tokens in the vocabulary; the tokenizer's if not given.
-	VocabSize int `yaml:"vocab_size" mapstructure:"vocab_size" json:"vocab_size" min:"1"`
+	VocabSize int `yaml:"vocab_size,omitempty" mapstructure:"vocab_size,omitempty" json:"vocab_size,omitempty" min:"1"`
 	// Model width D.
 	HiddenSize int `yaml:"hidden_size" mapstructure:"hidden_size" json:"hidden_size" default:"128" min:"1"`
 	// Layers L.

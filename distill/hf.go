@@ -23,21 +23,39 @@ func configOf(h *hf.Config) (layers.Config, func(string) string, error) {
 		VocabSize: h.VocabSize, HiddenSize: h.HiddenSize, Intermediate: h.Intermediate, Heads: h.Heads, KVHeads: h.KVHeads,
 		HeadDim: h.HeadDim, RopeTheta: h.RopeTheta, NormEps: h.NormEps, Scale: h.AttentionMultiplier, Window: h.Window,
 		Tied: h.Tied, MaxPositions: h.MaxPositions, BOS: h.BOS,
+		QKVBias: h.QKVBias, OutBias: h.OutBias, MLPBias: h.MLPBias, QKNorm: h.QKNorm,
+		EmbedScale: h.EmbeddingMultiplier, ResidualScale: h.ResidualMultiplier, LogitsDivisor: h.LogitsScaling,
+	}
+	if h.RopeScaling != nil {
+		s := layers.RopeScaling(*h.RopeScaling)
+		c.RopeScaling = &s
 	}
 	if len(h.EOS) > 0 {
 		c.EOS = h.EOS[0]
 	}
 	for _, m := range h.Mixers {
-		if m == hf.Attention {
-			c.Mixers = append(c.Mixers, layers.Mixed{Kind: layers.KindAttention})
-			continue
-		}
-		c.Mixers = append(c.Mixers, layers.Mixed{Kind: layers.KindMamba2, Mamba2: &layers.Mamba2Config{
-			Heads: h.Mamba.Heads, HeadDim: h.Mamba.HeadDim, Groups: h.Mamba.Groups, State: h.Mamba.State, Conv: h.Mamba.Conv,
-			Chunk: min(64, h.Mamba.Chunk), NormEps: h.NormEps,
-		}})
+		c.Mixers = append(c.Mixers, mixed(h, m))
 	}
 	return c, renames[h.ModelType], c.Check()
+}
+
+// mixed returns the sizes of one layer's mixer.
+func mixed(h *hf.Config, m hf.Mixer) layers.Mixed {
+	switch m {
+	case hf.Mamba2:
+		return layers.Mixed{Kind: layers.KindMamba2, Mamba2: &layers.Mamba2Config{
+			Heads: h.Mamba.Heads, HeadDim: h.Mamba.HeadDim, Groups: h.Mamba.Groups, State: h.Mamba.State, Conv: h.Mamba.Conv,
+			Chunk: min(64, h.Mamba.Chunk), NormEps: h.NormEps,
+		}}
+	case hf.Mamba1: // Apriel repeats x and B in groups of N channels
+		return layers.Mixed{Kind: layers.KindMamba1, Mamba1: &layers.Mamba1Config{
+			Inner: h.Mamba1.Inner, XB: h.Mamba1.XB, State: h.Mamba1.State, Conv: h.Mamba1.Conv, Rank: h.Mamba1.Rank,
+			RepeatGroup: h.Mamba1.State,
+		}}
+	case hf.Identity:
+		return layers.Mixed{Kind: layers.KindIdentity}
+	}
+	return layers.Mixed{Kind: layers.KindAttention, Full: m == hf.Attention && h.Window > 0}
 }
 
 // renames is by model type; the families not here use our names.

@@ -31,6 +31,15 @@ const embeddedPrefix = "embedded:"
 
 // LoadModel reads a model folder, or embedded:NAME from the binary.
 func LoadModel(source string) (*Loaded, error) {
+	dir, err := modelFiles(source)
+	if err != nil {
+		return nil, err
+	}
+	return loadModel(source, dir)
+}
+
+// modelFiles opens a model's folder, on the disk or in the binary.
+func modelFiles(source string) (fs.FS, error) {
 	if name, ok := strings.CutPrefix(source, embeddedPrefix); ok {
 		sub, err := fs.Sub(embedded, path.Join("models", name))
 		if err == nil {
@@ -39,7 +48,7 @@ func LoadModel(source string) (*Loaded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("no embedded model %q (hint: there is embedded:teacher)", name)
 		}
-		return loadModel(source, sub)
+		return sub, nil
 	}
 	if strings.HasPrefix(source, "hf://") {
 		return nil, fmt.Errorf("%s: downloading is not part of this version (hint: download the folder and give its path)", source)
@@ -47,7 +56,7 @@ func LoadModel(source string) (*Loaded, error) {
 	if info, err := os.Stat(source); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("%s is no model folder (hint: a folder with %s, %s and %s, or embedded:teacher)", source, hf.ConfigFile, hf.WeightsFile, hf.TokenizerFile)
 	}
-	return loadModel(source, os.DirFS(source))
+	return os.DirFS(source), nil
 }
 
 func loadModel(source string, dir fs.FS) (*Loaded, error) {
@@ -64,7 +73,7 @@ func loadModel(source string, dir fs.FS) (*Loaded, error) {
 	if l.Model, err = layers.New(c, tensor.F32); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", source, hf.ConfigFile, err)
 	}
-	if err := LoadWeights(l.Model, f.Weights(), rename); err != nil {
+	if err := LoadWeights(l.Model, f, rename); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", source, hf.WeightsFile, err)
 	}
 	b, err := f.ReadFile(hf.TokenizerFile)
@@ -80,9 +89,16 @@ func loadModel(source string, dir fs.FS) (*Loaded, error) {
 	return l, nil
 }
 
+// Weights are tensors by name: a file, or a model folder's files together.
+type Weights interface {
+	Names() []string
+	Info(name string) (safetensors.Info, bool)
+	Read(name string) (*tensor.Tensor, error)
+}
+
 // LoadWeights copies a file's tensors into a model, whose names rename turns
 // into the file's; nil keeps them.
-func LoadWeights(m *layers.Model, f *safetensors.File, rename func(string) string) error {
+func LoadWeights(m *layers.Model, f Weights, rename func(string) string) error {
 	var failed error
 	used := map[string]bool{}
 	err := layers.Load(m.Params(), func(name string) *tensor.Tensor {

@@ -107,6 +107,15 @@ func Swap(p *layers.Pool, m *layers.Model, l int, s MixerSpec, seed uint64, cali
 	return nil, nil
 }
 
+// leavesBehind names what of layer l's attention the initialiser has no place for.
+func (s MixerSpec) leavesBehind(m *layers.Model, l int) []string {
+	a, ok := m.Blocks[l].Mixer.(*layers.Attention)
+	if !ok || s.Init == InitRandom {
+		return nil
+	}
+	return layers.TransferGaps(a, &m.Config, s.Kind)
+}
+
 func fitted[M layers.Mixer](fit func(*layers.Pool, M, *layers.Attention, *layers.Config, layers.Calibration, float64) (layers.Fit, error),
 	p *layers.Pool, x M, a *layers.Attention, c *layers.Config, s MixerSpec, l int, calibrate Calibrate) (*layers.Fit, error) {
 	cal, err := calibrate(l)

@@ -17,11 +17,11 @@ type optimizerClock struct {
 
 // optimizerPasses names the passes, with the bytes each moves a weight: the
 // norm reads the gradient; the update reads weight, two moments and gradient
-// and writes the first three; clearing fetches a line before it stores.
+// and writes the first three; clearing stores whole lines, which need no fetch.
 var optimizerPasses = [3]struct {
 	name  string
 	bytes int // in units of one element
-}{{"grad_norm", 1}, {"adamw", 7}, {"zero_grad", 2}}
+}{{"grad_norm", 1}, {"adamw", 7}, {"zero_grad", 1}}
 
 func (c *optimizerClock) start(pass int) *optimizerClock {
 	if c != nil {

@@ -40,6 +40,9 @@ func (c *Config) ArithmeticByOp(t int) map[string]float64 {
 	d := float64(c.HiddenSize)
 	ops := map[string]float64{opHead: 2 * float64(c.VocabSize) * d}
 	for _, m := range c.Mixers {
+		if m.Kind == KindIdentity {
+			continue
+		}
 		projections, mixing := c.mixerArithmetic(m, t)
 		ops[opLinear] += projections + 6*d*float64(c.Intermediate)
 		ops[string(m.Kind)] += mixing

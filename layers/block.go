@@ -12,9 +12,11 @@ import (
 //	x = x + Mixer(RMSNorm(x))
 //	x = x + MLP(RMSNorm(x))
 //
-// A pure Mamba-2 model's blocks have no MLP.
+// where what is added is first multiplied by the model's ResidualScale, if it
+// has one. A pure Mamba-2 model's blocks have no MLP; an identity block has
+// nothing at all.
 type Block struct {
-	InputNorm *Param // [D]
+	InputNorm *Param // [D]; nil in an identity block
 	Mixer     Mixer
 	PostNorm  *Param // [D]; nil without MLP
 	MLP       *MLP
@@ -30,6 +32,9 @@ type Mixer interface {
 	// Forward adds the mixer to the graph: u [N,D], normed, to [N,D]. A
 	// residual, if not nil, is added inside the last product.
 	Forward(f *Forward, u, residual *G.Node) *G.Node
+	// output returns the weights of the output projection, its matrix first:
+	// zero, they silence the mixer.
+	output() []*Param
 	// inner is Forward without the output projection: [N,E] or [N,H·P].
 	inner(f *Forward, u *G.Node) *G.Node
 	// replace puts f(p) in the place of every parameter.
@@ -37,6 +42,9 @@ type Mixer interface {
 }
 
 func newBlock(k maker, c *Config, l int) *Block {
+	if c.Mixers[l].Kind == KindIdentity {
+		return &Block{Mixer: NoMixer{}}
+	}
 	b := &Block{
 		InputNorm: k.param(LayerPrefix(l)+"input_layernorm.weight", c.HiddenSize),
 		Mixer:     newMixer(k, c, l),
@@ -63,23 +71,25 @@ func newMixer(k maker, c *Config, l int) Mixer {
 
 // Params returns the block's weights in the order of the forward pass.
 func (b *Block) Params() []*Param {
-	ps := append([]*Param{b.InputNorm}, b.Mixer.Params()...)
+	ps := append(present(b.InputNorm), b.Mixer.Params()...)
 	if b.MLP != nil {
-		ps = append(ps, b.PostNorm, b.MLP.GateUp, b.MLP.Down)
+		ps = append(append(ps, b.PostNorm), b.MLP.Params()...)
 	}
 	return ps
 }
 
+// identity reports whether the block passes its input on.
+func (b *Block) identity() bool { return b.InputNorm == nil }
+
 func (b *Block) replace(f func(*Param) *Param) {
-	b.InputNorm, b.Mixer = f(b.InputNorm), b.Mixer.replace(f)
+	b.InputNorm, b.Mixer = optional(f, b.InputNorm), b.Mixer.replace(f)
 	if b.MLP != nil {
-		b.PostNorm = f(b.PostNorm)
-		b.MLP = &MLP{GateUp: f(b.MLP.GateUp), Down: f(b.MLP.Down)}
+		b.PostNorm, b.MLP = f(b.PostNorm), b.MLP.replace(f)
 	}
 }
 
-// NoMixer adds nothing: a block that has it is its MLP alone. It is for
-// measuring what mixers cost and cannot be trained or saved.
+// NoMixer adds nothing: a block that has it is its MLP alone, for measuring what
+// mixers cost, or, in an identity block, nothing.
 type NoMixer struct{}
 
 // Params returns nothing.
@@ -91,5 +101,6 @@ func (NoMixer) Init(float64, *rand.Rand) {}
 // Forward passes the residual on.
 func (NoMixer) Forward(_ *Forward, _, residual *G.Node) *G.Node { return residual }
 
+func (NoMixer) output() []*Param                    { return nil }
 func (NoMixer) inner(_ *Forward, u *G.Node) *G.Node { return u }
 func (NoMixer) replace(func(*Param) *Param) Mixer   { return NoMixer{} }

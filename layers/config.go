@@ -3,6 +3,7 @@ package layers
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Config says what a model is. The JSON names are Hugging Face's.
@@ -22,6 +23,16 @@ type Config struct {
 	BOS          int     `json:"bos_token_id"`             //
 	EOS          int     `json:"eos_token_id"`             //
 	Mixers       []Mixed `json:"mixers"`                   // one a layer
+
+	// What some families have beside the above; the zero value is Llama.
+	RopeScaling   *RopeScaling `json:"rope_scaling,omitempty"`
+	QKVBias       bool         `json:"qkv_bias,omitempty"`
+	OutBias       bool         `json:"o_bias,omitempty"` // of attention's output projection
+	MLPBias       bool         `json:"mlp_bias,omitempty"`
+	QKNorm        bool         `json:"qk_norm,omitempty"`              // RMSNorm of each query and key head
+	EmbedScale    float64      `json:"embedding_multiplier,omitempty"` // 0: 1
+	ResidualScale float64      `json:"residual_multiplier,omitempty"`  // of what a mixer or MLP adds; 0: 1
+	LogitsDivisor float64      `json:"logits_scaling,omitempty"`       // 0: 1
 }
 
 // Kind is the kind of a layer's mixer.
@@ -32,21 +43,31 @@ const (
 	KindAttention Kind = "attention"
 	KindMamba2    Kind = "mamba2"
 	KindMamba1    Kind = "mamba1"
+	KindIdentity  Kind = "identity" // no layer at all: neither mixer nor MLP
 )
 
-// Letter is the mixer's letter in a layer strip: A for attention, M for Mamba.
+// Letter is the mixer's letter in a layer strip: A for attention, M for Mamba,
+// I for no layer.
 func (k Kind) Letter() string {
-	if k == KindAttention {
+	switch k {
+	case KindAttention:
 		return "A"
+	case KindIdentity:
+		return "I"
 	}
 	return "M"
 }
+
+// Mamba reports whether the mixer is a Mamba.
+func (k Kind) Mamba() bool { return k == KindMamba2 || k == KindMamba1 }
 
 // Mixed is the mixer of one layer. An attention layer's sizes are the model's.
 type Mixed struct {
 	Kind   Kind          `json:"kind"`
 	Mamba2 *Mamba2Config `json:"mamba2,omitempty"`
 	Mamba1 *Mamba1Config `json:"mamba1,omitempty"`
+	// Full lets an attention layer see all of the past in a model with a window.
+	Full bool `json:"full_attention,omitempty"`
 }
 
 // Mamba2Config holds the sizes of a Mamba-2 mixer; its inner width is H·P.
@@ -96,9 +117,22 @@ func (c *Config) Strip() string {
 	return s
 }
 
+// window returns how far attention layer l sees; 0: all of the past.
+func (c *Config) window(l int) int {
+	if c.Mixers[l].Full {
+		return 0
+	}
+	return c.Window
+}
+
 // Clone returns a deep copy.
 func (c *Config) Clone() Config {
 	d := *c
+	if c.RopeScaling != nil {
+		r := *c.RopeScaling
+		r.ShortFactors, r.LongFactors = slices.Clone(r.ShortFactors), slices.Clone(r.LongFactors)
+		d.RopeScaling = &r
+	}
 	d.Mixers = make([]Mixed, len(c.Mixers))
 	for i, m := range c.Mixers {
 		d.Mixers[i] = m
@@ -126,6 +160,19 @@ func (c *Config) Check() error {
 	}
 	if c.Intermediate < 0 {
 		return fmt.Errorf("intermediate_size is %d, want at least 0", c.Intermediate)
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"embedding_multiplier", c.EmbedScale}, {"residual_multiplier", c.ResidualScale}, {"logits_scaling", c.LogitsDivisor}} {
+		if !(f.value >= 0) || math.IsInf(f.value, 0) {
+			return fmt.Errorf("%s is %v, want a finite number above 0, or 0 for 1", f.name, f.value)
+		}
+	}
+	if c.RopeScaling != nil {
+		if err := c.RopeScaling.check(c.RopeTheta, c.HeadDim, c.MaxPositions); err != nil {
+			return err
+		}
 	}
 	for l, m := range c.Mixers {
 		if err := c.checkMixer(m); err != nil {
@@ -162,6 +209,7 @@ func (c *Config) checkMixer(m Mixed) error {
 		case b.State <= 0 || b.Inner%b.State != 0 || b.XB <= 0 || b.Inner%b.XB != 0 || b.RepeatGroup <= 0 || b.XB%b.RepeatGroup != 0:
 			return fmt.Errorf("d_inner %d must be a multiple of d_state %d and of d_xb %d, and d_xb of the repeat group %d", b.Inner, b.State, b.XB, b.RepeatGroup)
 		}
+	case KindIdentity:
 	default:
 		return fmt.Errorf("unknown mixer %q", m.Kind)
 	}
@@ -174,4 +222,12 @@ func (c *Config) scale() float64 {
 		return c.Scale
 	}
 	return 1 / math.Sqrt(float64(c.HeadDim))
+}
+
+// one returns the factor s, whose zero value means 1.
+func one(s float64) float64 {
+	if s == 0 {
+		return 1
+	}
+	return s
 }

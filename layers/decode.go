@@ -28,7 +28,8 @@ type decoder interface {
 }
 
 // NewDecoder returns a decoder of batch sequences; capacity is a hint of how
-// many tokens each will see.
+// many tokens each will see, and more than a hint where rotary positions depend
+// on the length (RopeScaling): they are then those of a sequence of that many.
 func NewDecoder(p *Pool, m *Model, batch, capacity int) *Decoder {
 	d := &Decoder{pool: p, model: m}
 	if m.Embed.Value.DType() == tensor.F64 {
@@ -117,12 +118,12 @@ func (d *decoding[T]) grow(n int) {
 	}
 	c, rows, widest, inner := &d.model.Config, d.b*n, 2*d.model.Config.Intermediate, d.model.Config.Intermediate
 	for _, b := range d.model.Blocks {
-		ps := b.Mixer.Params()
-		if len(ps) == 0 {
+		last := b.Mixer.output()
+		if len(last) == 0 {
 			continue
 		}
-		widest = max(widest, ps[0].Value.Dim(0))
-		inner = max(inner, ps[len(ps)-1].Value.Dim(1))
+		widest = max(widest, b.Mixer.Params()[0].Value.Dim(0)) // the input projection
+		inner = max(inner, last[0].Value.Dim(1))
 	}
 	d.n = n
 	d.x, d.u = make([]T, rows*c.HiddenSize), make([]T, rows*c.HiddenSize)
@@ -143,9 +144,12 @@ func (d *decoding[T]) extend(ids []int32) *tensor.Tensor {
 		if id < 0 || int(id) >= c.VocabSize {
 			panic(fmt.Sprintf("layers: Decoder: token %d is outside the vocabulary of %d", id, c.VocabSize))
 		}
-		copy(x[i*w:(i+1)*w], embed[int(id)*w:])
+		vec.Scale(x[i*w:(i+1)*w], T(one(c.EmbedScale)), embed[int(id)*w:(int(id)+1)*w])
 	}
 	for l, b := range d.model.Blocks {
+		if b.identity() {
+			continue
+		}
 		rmsNormRows(u, x, tensor.Data[T](b.InputNorm.Value), T(c.NormEps))
 		d.mixers[l].step(d, x, u, n)
 		if b.MLP != nil {
@@ -157,6 +161,9 @@ func (d *decoding[T]) extend(ids []int32) *tensor.Tensor {
 		copy(d.last[i*w:(i+1)*w], x[(i*n+n-1)*w:(i*n+n)*w])
 	}
 	rmsNormRows(d.last, d.last, tensor.Data[T](d.model.Norm.Value), T(c.NormEps))
+	if s := one(c.LogitsDivisor); s != 1 {
+		vec.Scale(d.last, T(1/s), d.last)
+	}
 	d.linear(tensor.Data[T](d.logits), d.last, d.model.Head, d.b, false)
 	d.pos += n
 	return d.logits
@@ -191,14 +198,39 @@ func (d *decoding[T]) linear(y, x []T, w *Param, rows int, add bool) {
 	gemm.Gemm(d.pool, gemm.NT, rows, out, in, x, in, tensor.Data[T](w.Value), in, y, out, add)
 }
 
+// affine computes y = x·Wᵀ + b for rows of x; b may be nil.
+func (d *decoding[T]) affine(y, x []T, w, b *Param, rows int) {
+	d.linear(y, x, w, rows, false)
+	if b == nil {
+		return
+	}
+	bias := tensor.Data[T](b.Value)
+	for r := range rows {
+		vec.AddTo(y[r*len(bias):(r+1)*len(bias)], bias)
+	}
+}
+
+// join adds what a mixer or an MLP makes of its inner rows to the residual
+// stream: x += s·(inner·Wᵀ + b). It overwrites the normed rows.
+func (d *decoding[T]) join(x, inner []T, w, b *Param, rows int) {
+	s := one(d.model.Config.ResidualScale)
+	if s == 1 && b == nil {
+		d.linear(x, inner, w, rows, true)
+		return
+	}
+	y := d.u[:len(x)]
+	d.affine(y, inner, w, b, rows)
+	vec.Axpy(x, T(s), y)
+}
+
 func (d *decoding[T]) mlp(m *MLP, x, u []T, rows int) {
 	i := m.Down.Value.Dim(1)
-	d.linear(d.proj, u, m.GateUp, rows, false)
+	d.affine(d.proj, u, m.GateUp, m.GateUpBias, rows)
 	for r := range rows {
 		gu := d.proj[r*2*i : (r+1)*2*i]
 		vec.SwiGLU(d.inner[r*i:(r+1)*i], gu[:i], gu[i:])
 	}
-	d.linear(x, d.inner, m.Down, rows, true)
+	d.join(x, d.inner, m.Down, m.DownBias, rows)
 }
 
 // rmsNormRows normalises each row of x into y, which may be x.

@@ -9,19 +9,29 @@ import (
 // every token read, and grows.
 type attentionStep[T tensor.Float] struct {
 	a     *Attention
+	size  kernel.AttentionSize
+	eps   T
 	cache *kernel.AttentionCache[T]
 }
 
 func newAttentionStep[T tensor.Float](p *Pool, a *Attention, c *Config, batch, capacity int) *attentionStep[T] {
 	size := kernel.AttentionSize{B: batch, T: capacity, H: c.Heads, G: c.KVHeads, P: c.HeadDim}
-	o := kernel.AttentionOptions{Scale: c.scale(), Window: c.Window, Rope: c.rope(capacity)}
-	return &attentionStep[T]{a, kernel.NewAttentionCache[T](p, size, o)}
+	o := kernel.AttentionOptions{Scale: c.scale(), Window: a.Window, Rope: c.rope(capacity)}
+	return &attentionStep[T]{a, size, T(c.NormEps), kernel.NewAttentionCache[T](p, size, o)}
 }
 
 func (s *attentionStep[T]) step(d *decoding[T], x, u []T, n int) {
-	d.linear(d.proj, u, s.a.QKV, d.b*n, false)
+	rows, width := d.b*n, s.a.QKV.Value.Dim(0)
+	d.affine(d.proj, u, s.a.QKV, s.a.QKVBias, rows)
+	if s.a.QNorm != nil {
+		size := kernel.QKNormSize{N: rows, H: s.size.H, G: s.size.G, P: s.size.P}
+		for r := range rows {
+			row := d.proj[r*width : (r+1)*width]
+			kernel.QKNormRow(row, row, data[T](s.a.QNorm), data[T](s.a.KNorm), size, s.eps, nil)
+		}
+	}
 	s.cache.Extend(d.inner, d.proj, n)
-	d.linear(x, d.inner, s.a.O, d.b*n, true)
+	d.join(x, d.inner, s.a.O, s.a.OBias, rows)
 }
 func (s *attentionStep[T]) reset()     { s.cache.Reset() }
 func (s *attentionStep[T]) bytes() int { return s.cache.Bytes() }
@@ -42,7 +52,7 @@ func (s *mamba2Step[T]) step(d *decoding[T], x, u []T, n int) {
 	d.linear(d.proj, u, s.m.In, d.b*n, false)
 	s.state.Extend(d.inner, d.proj, n, data[T](s.m.ConvW), data[T](s.m.ConvB), data[T](s.m.DtBias),
 		data[T](s.m.ALog), data[T](s.m.Skip), data[T](s.m.NormW))
-	d.linear(x, d.inner, s.m.Out, d.b*n, true)
+	d.join(x, d.inner, s.m.Out, nil, d.b*n)
 }
 func (s *mamba2Step[T]) reset()     { s.state.Reset() }
 func (s *mamba2Step[T]) bytes() int { return s.state.Bytes() }
@@ -68,7 +78,7 @@ func (s *mamba1Step[T]) step(d *decoding[T], x, u []T, n int) {
 	d.linear(d.hide, s.low, s.m.Dt, d.b*n, false)
 	s.state.Extend(d.inner, d.proj, d.hide, n, data[T](s.m.ConvW), data[T](s.m.ConvB), data[T](s.m.DtBias),
 		data[T](s.m.ALog), data[T](s.m.Skip))
-	d.linear(x, d.inner, s.m.Out, d.b*n, true)
+	d.join(x, d.inner, s.m.Out, nil, d.b*n)
 }
 func (s *mamba1Step[T]) reset()     { s.state.Reset() }
 func (s *mamba1Step[T]) bytes() int { return s.state.Bytes() }

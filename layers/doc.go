@@ -19,6 +19,9 @@
 //	x = x + MLP(RMSNorm(x))          mlp.go
 //
 // and its Mixer is the socket where attention goes out and Mamba comes in.
+// A [Config]'s zero values are Llama; what other families have beside it (biases,
+// normed queries and keys, multipliers, scaled positions in rope.go, layers that
+// see a window or are nothing at all) is said there and nowhere else.
 // [Forward] adds a model to an autodiff graph; [Loss] puts the distillation
 // objective on top; [AdamW] moves what trains; [Decoder] generates, one step at
 // a time, with a cache that grows for attention and does not for Mamba.

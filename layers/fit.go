@@ -44,6 +44,7 @@ func FitMamba2(p *Pool, m *Mamba2, a *Attention, c *Config, cal Calibration, rid
 		return Fit{}, err
 	}
 	identityConv(m.ConvW, m.ConvB)
+	m.transferBias(a, c)
 	fill(m.ALog.Value, func(int) float64 { return 0 }) // A = -1
 	fill(m.DtBias.Value, func(h int) float64 { return invSoftplus(1 / (1 + look.distance[h])) })
 	m.In.Value.Rows(m.Config.ProjDim()-m.Config.Heads, m.Config.ProjDim()).Zero()
@@ -64,6 +65,7 @@ func FitMamba1(p *Pool, m *Mamba1, a *Attention, c *Config, cal Calibration, rid
 		return Fit{}, err
 	}
 	identityConv(m.ConvW, m.ConvB)
+	m.transferBias(a, c)
 	m.ALog.Value.Zero()
 	m.DtIn.Value.Zero()
 	fill(m.DtBias.Value, func(i int) float64 { return invSoftplus(1 / (1 + look.distance[i/c.HeadDim])) })

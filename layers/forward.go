@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"stillhouse/layers/autodiff"
+	"stillhouse/layers/internal/kernel"
 	"stillhouse/layers/tensor"
 )
 
@@ -38,17 +39,33 @@ func (b *Batch) CopyFrom(c *Batch) {
 }
 
 // TotalWeight returns the sum of the tokens' weights.
-func (b *Batch) TotalWeight() (sum float64) {
-	for _, v := range float64s(b.Weight) {
-		sum += v
+func (b *Batch) TotalWeight() float64 {
+	if b.Weight.DType() == tensor.F64 {
+		return total(tensor.Data[float64](b.Weight))
+	}
+	return total(tensor.Data[float32](b.Weight))
+}
+
+func total[T tensor.Float](x []T) (sum float64) {
+	for _, v := range x {
+		sum += float64(v)
 	}
 	return sum
 }
 
 // ScaleWeight multiplies every token's weight.
 func (b *Batch) ScaleWeight(s float64) {
-	w := float64s(b.Weight)
-	fill(b.Weight, func(i int) float64 { return s * w[i] })
+	if b.Weight.DType() == tensor.F64 {
+		scale(tensor.Data[float64](b.Weight), s)
+		return
+	}
+	scale(tensor.Data[float32](b.Weight), s)
+}
+
+func scale[T tensor.Float](x []T, s float64) {
+	for i, v := range x {
+		x[i] = T(s * float64(v))
+	}
 }
 
 // Forward is a model being added to a graph: one batch, one set of parameters
@@ -81,7 +98,7 @@ type Forward struct {
 
 // Hidden is what a model's forward pass leaves in the graph, all [N,D].
 type Hidden struct {
-	Final    *G.Node   // after the last norm, before the head
+	Final    *G.Node   // after the last norm and over LogitsDivisor, before the head
 	MixerIn  []*G.Node // normed; only with Tap
 	MixerOut []*G.Node // before the residual; only with Tap
 	Blocks   []*G.Node // the residual stream after each block; only with Tap
@@ -95,13 +112,13 @@ func (f *Forward) Model(m *Model) Hidden {
 	if f.From > 0 {
 		x = f.Input("below", f.Below)
 	} else {
-		x = f.apply(f.embedding(c.VocabSize, c.HiddenSize), f.ids, f.param(m.Embed))
+		x = f.scaled(f.apply(f.embedding(c.VocabSize, c.HiddenSize), f.ids, f.param(m.Embed)), one(c.EmbedScale))
 	}
 	var h Hidden
 	for l := f.From; l < len(m.Blocks); l++ {
 		x = f.block(m.Blocks[l], l, x, &h)
 	}
-	h.Final = f.norm(x, m.Norm)
+	h.Final = f.scaled(f.norm(x, m.Norm), 1/one(c.LogitsDivisor))
 	return h
 }
 
@@ -116,19 +133,29 @@ func (f *Forward) bind(m *Model) {
 }
 
 func (f *Forward) block(b *Block, l int, x *G.Node, h *Hidden) *G.Node {
-	u := f.norm(x, b.InputNorm)
-	if f.Tap || f.MixerGates != nil {
-		y := b.Mixer.Forward(f, u, nil)
+	residual := one(f.model.Config.ResidualScale)
+	u := x // of an identity block, which has no norm
+	if !b.identity() {
+		u = f.norm(x, b.InputNorm)
+	}
+	switch {
+	case f.Tap || f.MixerGates != nil || residual != 1 && !b.identity():
+		var y *G.Node
+		if _, nothing := b.Mixer.(NoMixer); nothing {
+			y = f.scaled(u, 0)
+		} else {
+			y = b.Mixer.Forward(f, u, nil)
+		}
 		if f.Tap {
 			h.MixerIn, h.MixerOut = append(h.MixerIn, u), append(h.MixerOut, y)
 		}
-		x = f.join(x, y, f.MixerGates, l)
-	} else {
+		x = f.join(x, f.scaled(y, residual), f.MixerGates, l)
+	default:
 		x = b.Mixer.Forward(f, u, x)
 	}
 	if b.MLP != nil {
-		if f.MLPGates != nil {
-			x = f.join(x, b.MLP.forward(f, f.norm(x, b.PostNorm), nil), f.MLPGates, l)
+		if f.MLPGates != nil || residual != 1 {
+			x = f.join(x, f.scaled(b.MLP.forward(f, f.norm(x, b.PostNorm), nil), residual), f.MLPGates, l)
 		} else {
 			x = b.MLP.forward(f, f.norm(x, b.PostNorm), x)
 		}
@@ -145,6 +172,14 @@ func (f *Forward) join(x, y *G.Node, gates []*G.Node, l int) *G.Node {
 		y = f.apply(f.gate(), y, gates[l])
 	}
 	return f.apply(f.add2(), x, y)
+}
+
+// scaled returns s·x, x itself for 1.
+func (f *Forward) scaled(x *G.Node, s float64) *G.Node {
+	if s == 1 {
+		return x
+	}
+	return f.apply(f.scaleKernel(s), x)
 }
 
 func (f *Forward) apply(k autodiff.Kernel, in ...*G.Node) *G.Node { return f.Apply(k, in...) }
@@ -171,12 +206,20 @@ func (f *Forward) trains() bool {
 }
 
 func (f *Forward) linear(x *G.Node, w *Param, residual *G.Node) *G.Node {
-	out, in := w.Value.Dim(0), w.Value.Dim(1)
+	return f.affine(x, w, nil, residual)
+}
+
+// affine adds x·Wᵀ + b + residual; b and residual may be nil.
+func (f *Forward) affine(x *G.Node, w, b *Param, residual *G.Node) *G.Node {
 	args := []*G.Node{x, f.param(w)}
+	if b != nil {
+		args = append(args, f.param(b))
+	}
 	if residual != nil {
 		args = append(args, residual)
 	}
-	return f.apply(f.linearKernel(in, out, residual != nil), args...)
+	o := kernel.LinearOptions{Bias: b != nil, Residual: residual != nil}
+	return f.apply(f.linearKernel(w.Value.Dim(1), w.Value.Dim(0), o), args...)
 }
 
 func (f *Forward) norm(x *G.Node, w *Param) *G.Node {

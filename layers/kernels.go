@@ -8,8 +8,7 @@ import (
 // The constructors below choose the floating type of a kernel once, so that
 // the layers above are written once.
 
-func (f *Forward) linearKernel(in, out int, residual bool) autodiff.Kernel {
-	o := kernel.LinearOptions{Residual: residual}
+func (f *Forward) linearKernel(in, out int, o kernel.LinearOptions) autodiff.Kernel {
 	if f.f64() {
 		return kernel.NewLinear[float64](f.Pool(), f.rows(), in, out, o)
 	}
@@ -54,22 +53,31 @@ func (f *Forward) add2() autodiff.Kernel {
 	return flat{kernel.NewAddN[float32](f.Pool(), n*d, 2), []int{n, d}}
 }
 
-func (f *Forward) attention() autodiff.Kernel {
+func (f *Forward) attention(window int) autodiff.Kernel {
 	c := &f.model.Config
 	size := kernel.AttentionSize{B: f.Batch.B, T: f.Batch.T, H: c.Heads, G: c.KVHeads, P: c.HeadDim}
-	o := kernel.AttentionOptions{Scale: c.scale(), Window: c.Window, Rope: c.rope(f.Batch.T), Train: f.trains()}
+	o := kernel.AttentionOptions{Scale: c.scale(), Window: window, Rope: c.rope(f.Batch.T), Train: f.trains()}
 	if f.f64() {
 		return kernel.NewAttention[float64](f.Pool(), size, o)
 	}
 	return kernel.NewAttention[float32](f.Pool(), size, o)
 }
 
-// rope returns the rotary tables for positions below t, nil without RoPE.
-func (c *Config) rope(t int) *kernel.Rope {
-	if c.RopeTheta == 0 {
-		return nil
+func (f *Forward) qkNorm() autodiff.Kernel {
+	c := &f.model.Config
+	size := kernel.QKNormSize{N: f.rows(), H: c.Heads, G: c.KVHeads, P: c.HeadDim}
+	if f.f64() {
+		return kernel.NewQKNorm[float64](f.Pool(), size, c.NormEps)
 	}
-	return kernel.NewRope(c.RopeTheta, c.HeadDim, t)
+	return kernel.NewQKNorm[float32](f.Pool(), size, c.NormEps)
+}
+
+func (f *Forward) scaleKernel(s float64) autodiff.Kernel {
+	n, d := f.rows(), f.model.Config.HiddenSize
+	if f.f64() {
+		return flat{kernel.NewScale[float64](f.Pool(), n*d, s), []int{n, d}}
+	}
+	return flat{kernel.NewScale[float32](f.Pool(), n*d, s), []int{n, d}}
 }
 
 func (f *Forward) mamba2(c Mamba2Config) autodiff.Kernel {
@@ -117,4 +125,10 @@ func (k flat) OutShape() []int { return k.shape }
 func (k flat) Passes(i int) bool {
 	p, ok := k.Kernel.(interface{ Passes(int) bool })
 	return ok && p.Passes(i)
+}
+
+// UsesIn is likewise; a kernel that does not say uses all.
+func (k flat) UsesIn(i int) bool {
+	u, ok := k.Kernel.(interface{ UsesIn(int) bool })
+	return !ok || u.UsesIn(i)
 }

@@ -65,9 +65,9 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 			proj[i*qk+r] = s
 		}
 	}
+	a.finish(proj, c)
 	starts := tensor.Data[int32](start)
-	if c.RopeTheta != 0 {
-		rope := kernel.NewRope(c.RopeTheta, p, t)
+	if rope := c.rope(t); rope != nil {
 		for i := range n {
 			for h := range c.Heads + c.KVHeads {
 				rope.RotateRow(proj[i*qk+h*p:][:p], i%t-int(starts[i]))
@@ -77,8 +77,8 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 	score := make([]float64, t)
 	for i := range n {
 		row, pos, from := i/t*t, i%t, int(starts[i])
-		if c.Window > 0 {
-			from = max(from, pos-c.Window+1)
+		if a.Window > 0 {
+			from = max(from, pos-a.Window+1)
 		}
 		for h := range c.Heads {
 			q, kv := proj[i*qk+h*p:][:p], (c.Heads+h*c.KVHeads/c.Heads)*p
@@ -100,6 +100,26 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 		}
 	}
 	return float64(n)
+}
+
+// finish adds biases to, and then norms, projected queries and keys: rows of
+// H+G heads.
+func (a *Attention) finish(qk []float64, c *Config) {
+	heads, p := c.Heads+c.KVHeads, c.HeadDim
+	if a.QKVBias != nil {
+		bias := float64s(a.QKVBias.Value)[:heads*p]
+		for i := range qk {
+			qk[i] += bias[i%len(bias)]
+		}
+	}
+	if a.QNorm == nil {
+		return
+	}
+	wq, wk := float64s(a.QNorm.Value), float64s(a.KNorm.Value)
+	for i := 0; i < len(qk); i += heads * p {
+		row := qk[i : i+heads*p]
+		kernel.QKNormRow(row, row, wq, wk, kernel.QKNormSize{N: 1, H: c.Heads, G: c.KVHeads, P: p}, c.NormEps, nil)
+	}
 }
 
 // innerOutput runs a mixer on inputs [N,D] up to its output projection.

@@ -50,6 +50,10 @@ func (o Objective) NeedsTeacher() bool {
 	return false
 }
 
+// LogitsOnly reports whether every term compares distributions over tokens, so
+// that of each model the last hidden state is enough.
+func (o Objective) LogitsOnly() bool { return !o.has(HiddenState, MixerOutput) }
+
 func (o Objective) onLogits() (terms []kernel.Term) {
 	kinds := map[TermType]kernel.LossKind{
 		ReverseKL: kernel.ReverseKL, ForwardKL: kernel.ForwardKL, JSD: kernel.JSD, CrossEntropy: kernel.CrossEntropy,

@@ -85,6 +85,8 @@ func (m *Mamba1) inner(f *Forward, u *G.Node) *G.Node {
 		f.param(m.ALog), f.param(m.Skip), f.start)
 }
 
+func (m *Mamba1) output() []*Param { return []*Param{m.Out} }
+
 func (m *Mamba1) replace(f func(*Param) *Param) Mixer {
 	return &Mamba1{Config: m.Config, In: f(m.In), ConvW: f(m.ConvW), ConvB: f(m.ConvB), DtIn: f(m.DtIn), Dt: f(m.Dt),
 		DtBias: f(m.DtBias), ALog: f(m.ALog), Skip: f(m.Skip), Out: f(m.Out)}

@@ -83,6 +83,8 @@ func (m *Mamba2) inner(f *Forward, u *G.Node) *G.Node {
 		f.param(m.ALog), f.param(m.Skip), f.param(m.NormW), f.start)
 }
 
+func (m *Mamba2) output() []*Param { return []*Param{m.Out} }
+
 func (m *Mamba2) replace(f func(*Param) *Param) Mixer {
 	return &Mamba2{Config: m.Config, In: f(m.In), ConvW: f(m.ConvW), ConvB: f(m.ConvB), DtBias: f(m.DtBias),
 		ALog: f(m.ALog), Skip: f(m.Skip), NormW: f(m.NormW), Out: f(m.Out)}

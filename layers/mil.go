@@ -14,7 +14,10 @@ import (
 //
 // which is a Mamba scan with x ← v, B ← k, C ← q and no decay, so the
 // projections can be copied and out_proj ← o_proj. What attention has no
-// counterpart for (z, Δ, A, skip, convolution, norm) starts fresh.
+// counterpart for (z, Δ, A, skip, convolution, norm) starts fresh. The factor of
+// q·k, 1/sqrt(P) or a model's own, only scales y without a softmax and is left
+// out. Biases go into the convolution's (milbias.go); [TransferGaps] names what
+// has no place at all.
 
 // Mamba2For returns the sizes under which the transfer is exact: one Mamba head
 // and one group for each query head, P = N = head_dim.
@@ -51,11 +54,19 @@ func TransferMamba2(m *Mamba2, a *Attention, c *Config, out float64, r *rand.Ran
 			c.Heads, c.HeadDim, s.Heads, s.HeadDim, s.State)
 	}
 	m.Init(out, r)
-	q, k, v := a.split(c)
+	q, k, v := split(a.QKV.Value, c)
+	e := s.Inner()
+	placeXBC(m.In.Value.Rows(e, e+s.ConvDim()), q, k, v, s, c)
+	m.transferBias(a, c)
+	m.Out.Value.CopyFrom(a.O.Value)
+	return nil
+}
+
+// placeXBC lays rows of v, k and q (weights, or biases) where a Mamba2 has those
+// of x, B and C, each [·,rest].
+func placeXBC(xbc, q, k, v *tensor.Tensor, s Mamba2Config, c *Config) {
 	p, e, shared := c.HeadDim, s.Inner(), c.Heads/c.KVHeads
-	x := m.In.Value.Rows(e, 2*e)
-	b := m.In.Value.Rows(2*e, 2*e+s.Groups*s.State)
-	cc := m.In.Value.Rows(2*e+s.Groups*s.State, 2*e+2*s.Groups*s.State)
+	x, b, cc := xbc.Rows(0, e), xbc.Rows(e, e+s.Groups*s.State), xbc.Rows(e+s.Groups*s.State, e+2*s.Groups*s.State)
 	b.Zero()
 	cc.Zero()
 	heads := s.Heads / s.Groups // that share one B and C
@@ -65,8 +76,6 @@ func TransferMamba2(m *Mamba2, a *Attention, c *Config, out float64, r *rand.Ran
 		addScaled(b.Rows(g*p, (g+1)*p), 1/float64(heads), k.Rows(kv*p, (kv+1)*p))
 		addScaled(cc.Rows(g*p, (g+1)*p), 1/float64(heads), q.Rows(h*p, (h+1)*p))
 	}
-	m.Out.Value.CopyFrom(a.O.Value)
-	return nil
 }
 
 // TransferMamba1 draws fresh weights for m and then copies the attention's
@@ -80,20 +89,20 @@ func TransferMamba1(m *Mamba1, a *Attention, c *Config, out float64, r *rand.Ran
 			c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, s.Inner, s.XB)
 	}
 	m.Init(out, r)
-	q, k, v := a.split(c)
+	q, k, v := split(a.QKV.Value, c)
 	e, xb := s.Inner, s.XB
 	m.In.Value.Rows(e, e+xb).CopyFrom(v)
 	m.In.Value.Rows(e+xb, e+2*xb).CopyFrom(k)
 	m.In.Value.Rows(e+2*xb, 2*e+2*xb).CopyFrom(q)
+	m.transferBias(a, c)
 	m.Out.Value.CopyFrom(a.O.Value)
 	return nil
 }
 
-// split returns the q, k and v projections of the stack, sharing memory.
-func (a *Attention) split(c *Config) (q, k, v *tensor.Tensor) {
+// split returns the rows of a stack that are q's, k's and v's, sharing memory.
+func split(stack *tensor.Tensor, c *Config) (q, k, v *tensor.Tensor) {
 	hp, gp := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	w := a.QKV.Value
-	return w.Rows(0, hp), w.Rows(hp, hp+gp), w.Rows(hp+gp, hp+2*gp)
+	return stack.Rows(0, hp), stack.Rows(hp, hp+gp), stack.Rows(hp+gp, hp+2*gp)
 }
 
 // addScaled adds s·src to dst.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"stillhouse/layers/tensor"
 )
@@ -45,6 +46,9 @@ func (m *Model) Init(seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0x1417))
 	Normal(m.Embed.Value, 0.02, r)
 	for _, b := range m.Blocks {
+		if b.identity() {
+			continue
+		}
 		out := 0.02 / math.Sqrt(2*float64(len(m.Blocks)))
 		fillOnes(b.InputNorm.Value)
 		b.Mixer.Init(out, r)
@@ -136,6 +140,9 @@ func (m *Model) SetMixer(l int, mixed Mixed) Mixer {
 	if l < 0 || l >= len(m.Blocks) {
 		panic(fmt.Sprintf("layers: SetMixer: layer %d of %d", l, len(m.Blocks)))
 	}
+	if m.Blocks[l].identity() || mixed.Kind == KindIdentity {
+		panic(fmt.Sprintf("layers: SetMixer: layer %d: an identity layer has no place for a mixer", l))
+	}
 	if err := m.Config.checkMixer(mixed); err != nil {
 		panic(fmt.Sprintf("layers: SetMixer: layer %d: %v", l, err))
 	}
@@ -155,16 +162,17 @@ func (m *Model) Without(l int, block bool) *Model {
 		c.Value = tensor.New(p.Value.DType(), p.Value.Shape()...)
 		return &c
 	}
-	ps := b.Mixer.Params()
-	last := ps[len(ps)-1] // every mixer ends in its output projection
-	b.Mixer = b.Mixer.replace(func(p *Param) *Param {
-		if p == last {
-			return silent(p)
+	only := func(last []*Param) func(*Param) *Param {
+		return func(p *Param) *Param {
+			if slices.Contains(last, p) {
+				return silent(p)
+			}
+			return p
 		}
-		return p
-	})
+	}
+	b.Mixer = b.Mixer.replace(only(b.Mixer.output()))
 	if block && b.MLP != nil {
-		b.MLP = &MLP{GateUp: b.MLP.GateUp, Down: silent(b.MLP.Down)}
+		b.MLP = b.MLP.replace(only(b.MLP.output()))
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"stillhouse/layers/tensor"
 )
@@ -44,8 +45,10 @@ func (p *Param) Named() []Named {
 }
 
 // Decays reports whether weight decay applies: to matrices, not to norms,
-// biases, A_log, skip and Δ's bias.
-func (p *Param) Decays() bool { return len(p.Value.Shape()) >= 2 }
+// biases, A_log (a matrix in Mamba-1 all the same), skip and Δ's bias.
+func (p *Param) Decays() bool {
+	return len(p.Value.Shape()) >= 2 && !strings.HasSuffix(p.Name, "A_log")
+}
 
 // Load copies weights from get, which returns nil for a name it lacks: the
 // stack's own name first, then its parts. Floating types are converted. It
@@ -119,12 +122,13 @@ func (m maker) param(name string, shape ...int) *Param {
 	return &Param{Name: name, Value: tensor.New(m.dtype, shape...)}
 }
 
-func (m maker) stack(name string, in int, parts ...Part) *Param {
+// stack makes one parameter of several parts, each of so many rows of the shape.
+func (m maker) stack(name string, parts []Part, row ...int) *Param {
 	rows := 0
 	for _, p := range parts {
 		rows += p.Rows
 	}
-	p := m.param(name, rows, in)
+	p := m.param(name, append([]int{rows}, row...)...)
 	p.Parts = parts
 	return p
 }

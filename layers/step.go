@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -71,7 +72,7 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 	s := &Step{Batch: c.Batch}
 	var th Hidden
 	tap := c.Objective.has(HiddenState, MixerOutput)
-	if tap && (c.TeacherTrunk != nil || c.StudentTrunk != nil) {
+	if !c.Objective.LogitsOnly() && (c.TeacherTrunk != nil || c.StudentTrunk != nil) {
 		panic("layers: NewStep: a trunk keeps nothing for hidden and mixer terms")
 	}
 	if c.Teacher != nil && c.TeacherTrunk == nil {
@@ -110,6 +111,9 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 			return nil
 		}
 		if err := g.Grad(loss, f.MixerGates...); err != nil {
+			return err
+		}
+		if err := c.checkDistances(g, scalars); err != nil {
 			return err
 		}
 		gateGrads = gateGrads[:0]
@@ -172,7 +176,7 @@ func (s *Step) objective(f *Forward, c StepConfig, th Hidden) (*G.Node, [][]*G.N
 			}
 		case t.Type == MixerOutput:
 			for _, l := range t.layers(len(c.Student.Blocks)) {
-				if t.Layers == nil && c.Student.Config.Mixers[l].Kind == KindAttention {
+				if t.Layers == nil && !c.Student.Config.Mixers[l].Kind.Mamba() {
 					continue
 				}
 				in := f.Input(fmt.Sprintf("teacher.mixer_in.%d.%d", l, i), s.teacher.Value(th.MixerIn[l]))
@@ -190,6 +194,26 @@ func (s *Step) objective(f *Forward, c StepConfig, th Hidden) (*G.Node, [][]*G.N
 		return parts[0], scalars
 	}
 	return f.sumScalars(weights, parts), scalars
+}
+
+// checkDistances returns an error when the objective distils by hidden and mixer
+// terms alone, whose distances are given, and none of them depends on anything
+// that trains: the labels' own gradient would hide that nothing is distilled.
+func (c StepConfig) checkDistances(g *autodiff.Graph, distances [][]*G.Node) error {
+	last := -1
+	for i, t := range c.Objective {
+		if t.Type == CrossEntropy {
+			continue
+		}
+		if t.onLogits() || slices.ContainsFunc(distances[i], g.Trains) {
+			return nil
+		}
+		last = i
+	}
+	if last < 0 || c.Grad == nil {
+		return nil
+	}
+	return fmt.Errorf("objective %d, %s, depends on nothing that trains (hint: its layers, or the phase's trainable)", last+1, c.Objective[last].Type)
 }
 
 // layers returns the layers a hidden or mixer term looks at.

@@ -25,7 +25,16 @@ func TestConfigsOfTransformersAreReadInFull(t *testing.T) {
 	for name, want := range map[string]*Config{
 		"llama-gqa": {ModelType: "llama", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Attention), NormEps: 1e-6,
 			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 10000},
-		"mistral-headdim-window": {ModelType: "mistral", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Attention), NormEps: 1e-6,
+		"llama-bias": {ModelType: "llama", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Attention), NormEps: 1e-6,
+			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 10000, QKVBias: true, OutBias: true, MLPBias: true},
+		"llama-tied-rope3": {ModelType: "llama", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Attention), NormEps: 1e-6, Tied: true,
+			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 500000,
+			RopeScaling: &RopeScaling{Type: "llama3", Factor: 8, LowFactor: 1, HighFactor: 4, OriginalPositions: 64}},
+		"qwen2": {ModelType: "qwen2", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Attention), NormEps: 1e-6, Tied: true,
+			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 10000, QKVBias: true},
+		"qwen3": {ModelType: "qwen3", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Attention), NormEps: 1e-6,
+			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 10000, QKNorm: true},
+		"mistral-headdim-window": {ModelType: "mistral", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Sliding, Sliding), NormEps: 1e-6,
 			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 10000, Window: 24},
 		"granitehybrid": {ModelType: "granitemoehybrid", VocabSize: 67, HiddenSize: 32, Intermediate: 72, Mixers: four(Attention, Mamba2), NormEps: 1e-6,
 			MaxPositions: 512, BOS: 1, EOS: []int{2}, Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 10000, AttentionMultiplier: 0.3535533905932738,
@@ -55,13 +64,9 @@ func TestConfigsOfTransformersAreReadInFull(t *testing.T) {
 
 func TestWhatIsNotSupportedIsRefusedByName(t *testing.T) {
 	for name, want := range map[string]string{
-		"llama-tied-rope3": `llama: not supported: rope_parameters of type "llama3"`,
-		"llama-bias":       "attention_bias true; mlp_bias true",
-		"qwen2":            `model_type "qwen2"`,
-		"qwen3":            `model_type "qwen3"`,
-		"bamba":            `model_type "bamba"`,
-		"jamba":            `model_type "jamba"`,
-		"falcon_mamba":     `model_type "falcon_mamba"`,
+		"bamba":        `model_type "bamba", whose attention turns only half of each head`,
+		"jamba":        `model_type "jamba", whose Mamba-1 norms`,
+		"falcon_mamba": `model_type "falcon_mamba", whose Mamba-1 norms`,
 	} {
 		_, err := ParseConfig(golden(t, name))
 		var u *UnsupportedError
@@ -86,6 +91,17 @@ func TestOldAndNewSpellingsMeanTheSame(t *testing.T) {
 		{"llama-gqa", map[string]string{"head_dim": "null", "bos_token_id": "null", "eos_token_id": "[3,4]"}, func(c *Config) any { return fmt.Sprint(c.HeadDim, c.BOS, c.EOS) }, "8 -1 [3 4]"},
 		{"mistral-headdim-window", map[string]string{"sliding_window": "null"}, func(c *Config) any { return c.Window }, 0},
 		{"mistral-headdim-window", map[string]string{"sliding_window": ""}, func(c *Config) any { return c.Window }, 4096},
+		{"mistral-headdim-window", map[string]string{"layer_types": `["sliding_attention","sliding_attention","sliding_attention","sliding_attention"]`}, func(c *Config) any { return fmt.Sprint(c.Window, c.Mixers[3]) }, "24sliding_attention"},
+		{"qwen2", map[string]string{"use_sliding_window": "true", "sliding_window": "16", "max_window_layers": "1", "layer_types": ""}, func(c *Config) any { return fmt.Sprint(c.Window, c.Mixers) }, "16 [attention sliding_attention sliding_attention sliding_attention]"},
+		{"qwen3", map[string]string{"use_sliding_window": "true", "sliding_window": "16", "layer_types": `["sliding_attention","full_attention","sliding_attention","full_attention"]`}, func(c *Config) any { return fmt.Sprint(c.Window, c.Mixers) }, "16 [sliding_attention attention sliding_attention attention]"},
+		{"qwen3", map[string]string{"sliding_window": "16", "max_window_layers": "1", "layer_types": ""}, func(c *Config) any { return fmt.Sprint(c.Window, c.Mixers[3]) }, "0attention"},
+		{"qwen3", map[string]string{"attention_bias": "true"}, func(c *Config) any { return [2]bool{c.QKVBias, c.OutBias} }, [2]bool{true, true}},
+		{"qwen3", map[string]string{"head_dim": "", "num_key_value_heads": "null"}, func(c *Config) any { return [2]int{c.HeadDim, c.KVHeads} }, [2]int{128, 4}},
+		{"qwen2", map[string]string{"hidden_size": "64", "num_attention_heads": "32", "num_key_value_heads": ""}, func(c *Config) any { return [2]int{c.HeadDim, c.KVHeads} }, [2]int{2, 32}},
+		{"granitehybrid", map[string]string{"attention_bias": "true", "embedding_multiplier": "12", "residual_multiplier": "0.22", "logits_scaling": "8.0"}, func(c *Config) any {
+			return fmt.Sprint(c.QKVBias, c.OutBias, c.EmbeddingMultiplier, c.ResidualMultiplier, c.LogitsScaling)
+		}, "true true 12 0.22 8"},
+		{"granitehybrid", map[string]string{"layer_types": "", "layers_block_type": `["mamba","attention","mamba","mamba"]`}, func(c *Config) any { return fmt.Sprint(c.Mixers) }, "[mamba2 attention mamba2 mamba2]"},
 		{"granitehybrid", map[string]string{"layer_types": `["attention","mamba","mamba","linear_attention"]`}, func(c *Config) any { return fmt.Sprint(c.Mixers) }, "[attention mamba2 mamba2 mamba2]"},
 		{"granitehybrid", map[string]string{"position_embedding_type": "null"}, func(c *Config) any { return c.RopeTheta }, 0.0},
 		{"granitehybrid", map[string]string{"attention_multiplier": ""}, func(c *Config) any { return c.AttentionMultiplier }, 1.0},
@@ -123,7 +139,11 @@ func TestEncodeRefusesWhatWouldBeReadBackOtherwise(t *testing.T) {
 		"mamba in llama":    func(c *Config) { c.Mixers = []Mixer{Mamba2} },
 		"no rotary":         func(c *Config) { c.RopeTheta = 0 },
 		"a scale":           func(c *Config) { c.AttentionMultiplier = 2 },
-		"another type":      func(c *Config) { c.ModelType = "qwen2" },
+		"another type":      func(c *Config) { c.ModelType = "bamba" },
+		"Qwen3's norm":      func(c *Config) { c.QKNorm = true },
+		"one bias of two":   func(c *Config) { c.QKVBias = true },
+		"a multiplier":      func(c *Config) { c.ResidualMultiplier = 0.22 },
+		"a layer of none":   func(c *Config) { c.Mixers = []Mixer{Identity} },
 	} {
 		d := *c
 		change(&d)
@@ -147,8 +167,12 @@ func TestEncodeRefusesWhatWouldBeReadBackOtherwise(t *testing.T) {
 }
 
 func FuzzConfig(f *testing.F) {
-	for _, name := range []string{"llama-gqa", "llama-tied-rope3", "mistral-headdim-window", "granitehybrid", "mamba2", "bamba"} {
+	for _, name := range []string{"llama-gqa", "llama-bias", "llama-tied-rope3", "mistral-headdim-window", "qwen2", "qwen3", "granitehybrid", "mamba2", "bamba"} {
 		f.Add(golden(f, name))
+	}
+	f.Add([]byte(aprielConfig))
+	for _, r := range ropes {
+		f.Add(changed(f, "llama-gqa", map[string]string{"rope_parameters": r.object}))
 	}
 	f.Add([]byte(`{"model_type":"stillhouse","stillhouse":{"a":Infinity}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -10,8 +10,13 @@ import (
 var architectures = map[string]string{
 	"llama":            "LlamaForCausalLM",
 	"mistral":          "MistralForCausalLM",
+	"qwen2":            "Qwen2ForCausalLM",
+	"qwen3":            "Qwen3ForCausalLM",
 	"granitemoehybrid": "GraniteMoeHybridForCausalLM",
 	"mamba2":           "Mamba2ForCausalLM",
+
+	"apriel_ssm_thinker_hybrid": "AprielThinkerSSMHybridForCausalLM",
+	"apriel_hybrid_ssm":         "AprielHybridSSMForCausalLM",
 }
 
 // Encode returns the config.json of c, every key written out, which ParseConfig
@@ -51,15 +56,10 @@ func (c *Config) Encode() ([]byte, error) {
 		c.encodeMamba2(o)
 	case "granitemoehybrid":
 		c.encodeGranite(o)
+	case "apriel_ssm_thinker_hybrid", "apriel_hybrid_ssm":
+		c.encodeApriel(o)
 	default:
-		c.encodeAttention(o)
-		o["rms_norm_eps"], o["intermediate_size"], o["mlp_bias"] = c.NormEps, c.Intermediate, false
-		if c.ModelType == "mistral" {
-			o["sliding_window"] = nil
-			if c.Window > 0 {
-				o["sliding_window"] = c.Window
-			}
-		}
+		c.encodeTransformer(o)
 	}
 	b, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
@@ -83,12 +83,35 @@ func sameConfig(a, b *Config) bool {
 	return err1 == nil && err2 == nil && string(x) == string(y)
 }
 
+func (c *Config) encodeTransformer(o map[string]any) {
+	c.encodeAttention(o)
+	o["rms_norm_eps"], o["intermediate_size"] = c.NormEps, c.Intermediate
+	switch c.ModelType {
+	case "llama":
+		o["mlp_bias"] = c.MLPBias
+		return
+	case "qwen2", "qwen3":
+		words := []string{}
+		for _, m := range c.Mixers {
+			words = append(words, map[Mixer]string{Attention: "full_attention", Sliding: "sliding_attention"}[m])
+		}
+		o["layer_types"], o["use_sliding_window"] = words, c.Window > 0
+		o["max_window_layers"] = c.Layers() // layer_types decides
+	}
+	o["sliding_window"] = nil
+	if c.Window > 0 {
+		o["sliding_window"] = c.Window
+	}
+}
+
 func (c *Config) encodeAttention(o map[string]any) {
 	o["num_attention_heads"], o["num_key_value_heads"], o["head_dim"] = c.Heads, c.KVHeads, c.HeadDim
-	o["attention_bias"], o["attention_dropout"] = false, 0.0
-	if c.RopeTheta > 0 { // the old spelling and the new one
-		o["rope_theta"] = c.RopeTheta
-		o["rope_parameters"] = map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta}
+	o["attention_dropout"] = 0.0
+	if c.ModelType != "qwen2" { // which always has its own
+		o["attention_bias"] = c.QKVBias
+	}
+	if c.RopeTheta > 0 {
+		c.encodeRope(o)
 	}
 }
 
@@ -96,7 +119,14 @@ func (c *Config) encodeGranite(o map[string]any) {
 	o["rms_norm_eps"] = c.NormEps
 	o["intermediate_size"], o["shared_intermediate_size"] = c.Intermediate, c.Intermediate
 	o["num_local_experts"], o["num_experts_per_tok"] = 0, 0
-	o["embedding_multiplier"], o["residual_multiplier"], o["logits_scaling"] = 1.0, 1.0, 1.0
+	for key, v := range map[string]float64{
+		"embedding_multiplier": c.EmbeddingMultiplier, "residual_multiplier": c.ResidualMultiplier, "logits_scaling": c.LogitsScaling,
+	} {
+		if v == 0 {
+			v = 1
+		}
+		o[key] = v
+	}
 	var words []string
 	for _, m := range c.Mixers {
 		words = append(words, map[Mixer]string{Attention: "attention", Mamba2: "mamba"}[m])

@@ -7,7 +7,7 @@ import (
 	"stillhouse/checkpoints/hf"
 )
 
-// A tiny Llama is opened; a Qwen2 says what keeps it from being.
+// A tiny Llama is opened; a Bamba says what keeps it from being.
 func Example() {
 	m, err := hf.Open("testdata/llama-gqa")
 	if err != nil {
@@ -19,7 +19,7 @@ func Example() {
 	fmt.Println(c.ModelType, c.Layers(), "layers,", c.Heads, "heads over", c.KVHeads, "of", c.HeadDim)
 	w, err := m.Read("model.layers.0.self_attn.k_proj.weight")
 	fmt.Println(w, err)
-	_, err = hf.Open("testdata/qwen2")
+	_, err = hf.Open("testdata/bamba")
 	fmt.Println(errors.Is(err, hf.ErrUnsupported))
 	// Output:
 	// llama 4 layers, 4 heads over 2 of 8

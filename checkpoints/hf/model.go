@@ -1,10 +1,8 @@
 package hf
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -19,6 +17,7 @@ import (
 const (
 	ConfigFile     = "config.json"
 	WeightsFile    = "model.safetensors"
+	IndexFile      = "model.safetensors.index.json" // of weights in several files
 	TokenizerFile  = "tokenizer.json"
 	GenerationFile = "generation_config.json"
 )
@@ -29,13 +28,12 @@ type Model struct {
 
 	name    string
 	fsys    fs.FS
-	weights *safetensors.File
-	close   func() error
+	weights *Shards
 }
 
-// Open opens the model folder dir: reads config.json, and the header of
-// model.safetensors, which must have the weights that the configuration calls
-// for and no others. The error wraps ErrConfig, ErrUnsupported, ErrWeights,
+// Open opens the model folder dir: reads config.json, and the headers of
+// model.safetensors or of the files that its index lists, which must have the
+// weights that the configuration calls for and no others. The error wraps ErrConfig, ErrUnsupported, ErrWeights,
 // safetensors.ErrFormat or fs.ErrNotExist.
 func Open(dir string) (*Model, error) { return openFS(os.DirFS(dir), dir) }
 
@@ -60,6 +58,9 @@ func openFS(fsys fs.FS, name string) (*Model, error) {
 	if err := m.openWeights(); err != nil {
 		return nil, err
 	}
+	if m.Config.Mamba1 != nil {
+		m.Config.Mamba1.rankOf(m.Config, m.weights.Info)
+	}
 	if m.Config.ModelType != "stillhouse" {
 		if err := m.Match(m.Config.Weights()); err != nil {
 			return nil, errors.Join(err, m.Close())
@@ -68,43 +69,32 @@ func openFS(fsys fs.FS, name string) (*Model, error) {
 	return m, nil
 }
 
+// openWeights opens model.safetensors or, without one, what an index lists; with
+// both, as transformers does, the former.
 func (m *Model) openWeights() error {
-	file := path.Join(m.name, WeightsFile)
-	// Looking first keeps a pipe from blocking the open.
-	info, err := fs.Stat(m.fsys, WeightsFile)
+	_, err := fs.Stat(m.fsys, WeightsFile)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case err == nil:
+		m.weights, err = openSingle(m.fsys, m.name)
+		return err
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("hf: %w", err)
+	}
+	index, indexErr := m.ReadFile(IndexFile)
+	switch {
+	case errors.Is(indexErr, fs.ErrNotExist):
 		return m.noWeights(err)
-	case err != nil:
-		return fmt.Errorf("hf: %w", err)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("hf: %s is no file: %w", file, safetensors.ErrFormat)
+	case indexErr != nil:
+		return indexErr
 	}
-	f, err := m.fsys.Open(WeightsFile)
-	if err != nil {
-		return fmt.Errorf("hf: %w", err)
-	}
-	r, ok := f.(io.ReaderAt)
-	size := info.Size()
-	if !ok { // an fs.FS need not have it
-		b, err := io.ReadAll(f)
-		if err != nil {
-			return errors.Join(fmt.Errorf("hf: %s: %w", file, err), f.Close())
-		}
-		r, size = bytes.NewReader(b), int64(len(b))
-	}
-	if m.weights, err = safetensors.New(file, r, size); err != nil {
-		return errors.Join(fmt.Errorf("hf: %w", err), f.Close())
-	}
-	m.close = f.Close
-	return nil
+	m.weights, err = openShards(m.fsys, m.name, index)
+	return err
 }
 
 // noWeights says why there is no model.safetensors.
 func (m *Model) noWeights(err error) error {
 	const pickle = "weights as a pickle, which can run code when opened and never is; convert it to safetensors"
 	for _, other := range []struct{ file, feature string }{
-		{WeightsFile + ".index.json", "weights in several files"},
 		{"consolidated.safetensors", "weights under Mistral's own names"},
 		{"pytorch_model.bin", pickle},
 		{"pytorch_model.bin.index.json", pickle},
@@ -118,7 +108,7 @@ func (m *Model) noWeights(err error) error {
 }
 
 // Close closes the folder; tensors that were read stay valid.
-func (m *Model) Close() error { return m.close() }
+func (m *Model) Close() error { return m.weights.Close() }
 
 // derived reports whether a weight follows from the configuration; older files
 // of Llama carry such tables, and transformers passes over them too.
@@ -137,6 +127,9 @@ func (m *Model) Names() []string {
 	}
 	return names
 }
+
+// Info returns what its file says about the weight of that name.
+func (m *Model) Info(name string) (safetensors.Info, bool) { return m.weights.Info(name) }
 
 // Read returns the weight of that name, widened to F32 from half precision.
 func (m *Model) Read(name string) (*tensor.Tensor, error) { return m.weights.Read(name) }
@@ -159,8 +152,8 @@ func (m *Model) ReadAll() (map[string]*tensor.Tensor, error) {
 	return all, nil
 }
 
-// Weights returns the file of the weights, which Close closes.
-func (m *Model) Weights() *safetensors.File { return m.weights }
+// Weights returns the weights as they lie in the folder; Close closes them.
+func (m *Model) Weights() *Shards { return m.weights }
 
 // ReadFile reads another file of the folder, such as TokenizerFile or
 // GenerationFile. It panics when name is a path.
@@ -187,7 +180,7 @@ func isBase(name string) bool {
 	return fs.ValidPath(name) && name != "." && !strings.ContainsAny(name, "/\\\x00")
 }
 
-// Match holds the weights in the file against those wanted and returns an error
+// Match holds the weights in the folder against those wanted and returns an error
 // that lists all that are missing, left over or of another shape.
 func (m *Model) Match(want []Weight) error {
 	var wrong []string
@@ -202,13 +195,35 @@ func (m *Model) Match(want []Weight) error {
 			wrong = append(wrong, fmt.Sprintf("%s has shape %v, want %v", w.Name, info.Shape, w.Shape))
 		}
 	}
-	for _, info := range m.weights.Infos() {
-		if !wanted[info.Name] && !derived(info.Name) {
-			wrong = append(wrong, fmt.Sprintf("%q %v is left over", info.Name, info.Shape))
+	for _, name := range m.weights.Names() {
+		if wanted[name] || derived(name) {
+			continue
 		}
+		info, _ := m.weights.Info(name)
+		if name == headName && m.Config.Tied && wanted[embedName] {
+			switch same, err := m.sameTensors(name, embedName); {
+			case err != nil:
+				return err
+			case !same:
+				wrong = append(wrong, fmt.Sprintf("%q %v is left over: tie_word_embeddings is true, and it is not the embedding", name, info.Shape))
+			}
+			continue
+		}
+		wrong = append(wrong, fmt.Sprintf("%q %v is left over", name, info.Shape))
 	}
 	if wrong == nil {
 		return nil
 	}
-	return fmt.Errorf("hf: %s: %w:\n  %s", path.Join(m.name, WeightsFile), ErrWeights, strings.Join(wrong, "\n  "))
+	return fmt.Errorf("hf: %s: %w:\n  %s", m.name, ErrWeights, strings.Join(wrong, "\n  "))
+}
+
+// sameTensors reports whether two weights hold the same: a tied head that was
+// stored all the same.
+func (m *Model) sameTensors(a, b string) (bool, error) {
+	x, err := m.Read(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := m.Read(b)
+	return err == nil && tensor.Equal(x, y), err
 }

@@ -8,13 +8,21 @@ type Weight struct {
 	Shape []int
 }
 
+// The names of the head and of the embedding it may be tied to.
+const (
+	headName  = "lm_head.weight"
+	embedName = "model.embed_tokens.weight"
+)
+
 // Weights returns what the model must have, under Hugging Face's names, in the
 // order of the forward pass; nil for model_type stillhouse.
 func (c *Config) Weights() []Weight {
 	n := namer{c: c}
 	switch c.ModelType {
-	case "llama", "mistral", "granitemoehybrid":
+	case "llama", "mistral", "qwen2", "qwen3", "granitemoehybrid":
 		n.transformer()
+	case "apriel_ssm_thinker_hybrid", "apriel_hybrid_ssm":
+		n.apriel()
 	case "mamba2":
 		n.mamba2()
 	}
@@ -33,32 +41,56 @@ func (n *namer) add(name string, shape ...int) {
 
 func (n *namer) transformer() {
 	c := n.c
-	d, i := c.HiddenSize, c.Intermediate
-	n.add("model.embed_tokens.weight", c.VocabSize, d)
+	n.add(embedName, c.VocabSize, c.HiddenSize)
 	for l, m := range c.Mixers {
-		at := fmt.Sprintf("model.layers.%d.", l)
-		n.add(at+"input_layernorm.weight", d)
-		if m == Attention {
-			q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-			n.add(at+"self_attn.q_proj.weight", q, d)
-			n.add(at+"self_attn.k_proj.weight", kv, d)
-			n.add(at+"self_attn.v_proj.weight", kv, d)
-			n.add(at+"self_attn.o_proj.weight", d, q)
-		} else {
-			n.mamba(at + "mamba.")
-		}
-		n.add(at+"post_attention_layernorm.weight", d)
-		if c.ModelType == "granitemoehybrid" { // gate_proj over up_proj in one matrix
-			n.add(at+"shared_mlp.input_linear.weight", 2*i, d)
-			n.add(at+"shared_mlp.output_linear.weight", d, i)
-		} else {
-			n.add(at+"mlp.gate_proj.weight", i, d)
-			n.add(at+"mlp.up_proj.weight", i, d)
-			n.add(at+"mlp.down_proj.weight", d, i)
-		}
+		n.layer(fmt.Sprintf("model.layers.%d.", l), m)
 	}
-	n.add("model.norm.weight", d)
+	n.add("model.norm.weight", c.HiddenSize)
 	n.head()
+}
+
+// layer lists norm, mixer, norm and MLP.
+func (n *namer) layer(at string, m Mixer) {
+	c := n.c
+	d, i := c.HiddenSize, c.Intermediate
+	n.add(at+"input_layernorm.weight", d)
+	switch m {
+	case Attention, Sliding:
+		n.attention(at + "self_attn.")
+	case Mamba1:
+		n.mamba1(at + "mixer.")
+	default:
+		n.mamba(at + "mamba.")
+	}
+	n.add(at+"post_attention_layernorm.weight", d)
+	if c.ModelType == "granitemoehybrid" { // gate_proj over up_proj in one matrix
+		n.add(at+"shared_mlp.input_linear.weight", 2*i, d)
+		n.add(at+"shared_mlp.output_linear.weight", d, i)
+		return
+	}
+	n.linear(at+"mlp.gate_proj", c.MLPBias, i, d)
+	n.linear(at+"mlp.up_proj", c.MLPBias, i, d)
+	n.linear(at+"mlp.down_proj", c.MLPBias, d, i)
+}
+
+func (n *namer) attention(at string) {
+	c, d := n.c, n.c.HiddenSize
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	n.linear(at+"q_proj", c.QKVBias, q, d)
+	n.linear(at+"k_proj", c.QKVBias, kv, d)
+	n.linear(at+"v_proj", c.QKVBias, kv, d)
+	if c.QKNorm {
+		n.add(at+"q_norm.weight", c.HeadDim)
+		n.add(at+"k_norm.weight", c.HeadDim)
+	}
+	n.linear(at+"o_proj", c.OutBias, d, q)
+}
+
+func (n *namer) linear(name string, bias bool, out, in int) {
+	n.add(name+".weight", out, in)
+	if bias {
+		n.add(name+".bias", out)
+	}
 }
 
 func (n *namer) mamba2() {
@@ -87,6 +119,6 @@ func (n *namer) mamba(at string) {
 
 func (n *namer) head() {
 	if !n.c.Tied {
-		n.add("lm_head.weight", n.c.VocabSize, n.c.HiddenSize)
+		n.add(headName, n.c.VocabSize, n.c.HiddenSize)
 	}
 }

@@ -24,6 +24,9 @@ var neutrals = []struct {
 	{"rms_norm", []string{"true"}},
 	{"norm_before_gate", []string{"false", "true"}}, // mamba2 writes it and transformers does not read it
 	{"partial_rotary_factor", []string{"1", "1.0"}},
+	{"rope_interleaved", []string{"false"}},
+	{"use_mrope", []string{"false"}},
+	{"clip_qkv", nil},
 	{"embedding_multiplier", []string{"1", "1.0"}},
 	{"residual_multiplier", []string{"1", "1.0"}},
 	{"logits_scaling", []string{"1", "1.0"}},
@@ -46,9 +49,13 @@ var neutrals = []struct {
 	{"auto_map", nil}, // the model is code of its own
 }
 
-// neutral refuses every key of neutrals that is not at rest.
-func (f *fields) neutral() {
+// neutral refuses every key of neutrals that is not at rest, but for those that
+// the model type reads itself.
+func (f *fields) neutral(own []string) {
 	for _, n := range neutrals {
+		if slices.Contains(own, n.key) {
+			continue
+		}
 		if raw := f.raw(n.key); raw != nil && !slices.Contains(n.values, string(raw)) {
 			f.unsupported("%s %s", n.key, clip(raw))
 		}

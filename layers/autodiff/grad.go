@@ -2,6 +2,7 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/gonum/graph"
 	G "gorgonia.org/gorgonia"
@@ -137,6 +138,20 @@ func (o *forwardOp) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 		b.grads[i], ret[i] = p.buf, g.add(p, node)
 	}
 	return ret, nil
+}
+
+// Trains reports whether n depends on a parameter that has a gradient.
+func (g *Graph) Trains(n *G.Node) bool {
+	seen := map[*G.Node]bool{}
+	var trains func(n *G.Node) bool
+	trains = func(n *G.Node) bool {
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
+		return g.grads[n] != nil || slices.ContainsFunc(g.children(n), trains)
+	}
+	return trains(n)
 }
 
 func (g *Graph) children(n *G.Node) (c G.Nodes) {

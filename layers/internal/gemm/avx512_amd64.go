@@ -63,7 +63,9 @@ func stripAVX512(s *strip[float32]) {
 // one run. The copy writes 16 elements a row and ends slack beyond rows·k.
 func packAAVX512(dst, src []float32, ld int, trans bool, rows, height, k int) (rs, ks int) {
 	if !trans {
-		rs = k + 16 // not a power of two
+		if rs = k + 16; rs%sameSets == 0 {
+			rs += 16
+		}
 		for i := range rows {
 			copy(dst[i*rs:][:k], src[i*ld:])
 		}

@@ -13,7 +13,7 @@ import (
 // shows in the bits.
 const (
 	depthMax  = 512
-	regionMax = 1 << 21 // elements of B packed at a time, 8 MiB of float32
+	regionMax = 1 << 18 // elements of B packed at a time, 1 MiB of float32: in L2 until it is used
 	rowsMax   = 144     // rows of C in a task
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
@@ -23,7 +23,9 @@ const (
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
 	// an 8-way L1, and a panel of B whose rows are on as many pages as it has
 	// rows misses the TLB. Measured on Zen 4.
+	slack    = 32   // elements that packA may leave between rows, and write beyond the last
 	farRows  = 1024 // elements
+	sameSets = 256  // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
 	fewRows  = 64   // of C: too few to earn back a copy of B
 	manyCols = 128  // of C: enough to earn back a copy of A's rows
 )
@@ -119,14 +121,18 @@ func (x *plan[T]) choose() {
 	if x.transA { // 12 neighbours a step come in one or two lines anyway
 		enough *= 4
 	}
-	x.packsA = s.packsA || x.lda%farRows == 0 && x.n >= enough && x.m >= rowsMin
+	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
+	x.packsA = s.packsA || clash && x.n >= enough && x.m >= rowsMin
 }
 
 // regions calls f for every region of B that is packed at a time.
 func (x *plan[T]) regions(f func()) {
 	w := x.isa.width
 	maxSteps := max(1, 2048/x.depth) * x.depth
-	maxCols := max(w, regionMax/min(x.k, maxSteps)/w*w)
+	maxCols := x.n
+	if x.packsB {
+		maxCols = max(12*w, regionMax/min(x.k, maxSteps)/w*w)
+	}
 	for x.j0 = 0; x.j0 < x.n; x.j0 += maxCols {
 		x.cols = min(maxCols, x.n-x.j0)
 		last := x.cols % w
@@ -207,7 +213,7 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 	s := &w.strip
 	s.a = x.a
 	if x.packsA {
-		w.a = grown(w.a, (i1-i0+x.isa.heights[0])*(s.k+16))
+		w.a = grown(w.a, (i1-i0+x.isa.heights[0])*(s.k+slack))
 		s.a = w.a
 	}
 	w.tiles = w.tiles[:0]
@@ -221,7 +227,7 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 		if x.packsA {
 			t.rs, t.ks = x.isa.packA(w.a[used:], x.a[t.at:], x.lda, x.transA, t.rows, h, s.k)
 			t.at = used
-			used += h * (s.k + 16)
+			used += h * (s.k + slack)
 		}
 		w.tiles = append(w.tiles, t)
 		i += t.rows

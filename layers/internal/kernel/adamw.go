@@ -64,7 +64,11 @@ func NewOptimizer[T tensor.Float](p *parallel.Pool, slots []Slot[T]) *Optimizer[
 	o.sums = make([]float64, len(o.chunks))
 	o.norm = func(c int) {
 		k := o.chunks[c]
-		o.sums[c] = sumSquares(o.slots[k.slot].G[k.lo:k.hi])
+		s := &o.slots[k.slot]
+		o.sums[c] = 0
+		if s.LRScale != 0 { // what is frozen must not clip what trains
+			o.sums[c] = sumSquares(s.G[k.lo:k.hi])
+		}
 	}
 	o.update = func(c int) {
 		k := o.chunks[c]
@@ -85,8 +89,9 @@ func NewOptimizer[T tensor.Float](p *parallel.Pool, slots []Slot[T]) *Optimizer[
 // Slots returns the slots in the order given to NewOptimizer.
 func (o *Optimizer[T]) Slots() []Slot[T] { return o.slots }
 
-// GradNorm returns the Euclidean norm of all gradients together. It is NaN or
-// +Inf when any gradient is: callers check it before they call Step.
+// GradNorm returns the Euclidean norm of all gradients together, those of slots
+// with an LRScale of 0 left out. It is NaN or +Inf when any gradient is: callers
+// check it before they call Step.
 func (o *Optimizer[T]) GradNorm() float64 {
 	o.pool.For(len(o.chunks), o.norm)
 	var s float64

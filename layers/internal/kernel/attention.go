@@ -49,19 +49,22 @@ type Attention[T tensor.Float] struct {
 	q, k []T // rotated [B,H,T,P], scaled, and [B,G,T,P]
 	lse  []T // [B,H,T]
 
-	dq, dk, dv []T                  // [B,G,T,P] gradients of one group at a time; dq of one head
-	free       chan *tileScratch[T] // one for each thread
+	dk, dv []T                  // [B,H,T,P] what each query head adds to its group's gradient
+	free   chan *tileScratch[T] // one for each thread
 
 	qkv, out, dqkv, dout, o []T // arguments of the call under way
 	start                   []int32
-	forward, backward       func(group int)
+
+	turn, forward, backward, gather func(item int)
 }
 
-// tileScratch is what one worker needs for one tile.
-type tileScratch[T tensor.Float] struct{ s, dp []T } // [queryTile, T]
+// tileScratch is what one worker needs: the scores of one tile and, backward,
+// their gradient, and the gradient of one head's queries.
+type tileScratch[T tensor.Float] struct{ s, dp, dq []T } // [queryTile,T], [T,P]
 
-// queryTile is the number of queries whose scores exist at a time.
-const queryTile = 64
+// queryTile is the number of queries whose scores exist at a time: whole tiles
+// of a product, and few, for of the last block of scores half is not causal.
+const queryTile = 48
 
 // NewAttention returns the attention of one batch shape.
 func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o AttentionOptions) *Attention[T] {
@@ -78,19 +81,22 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	n := s.B * s.T * s.P
 	k.q, k.k, k.lse = make([]T, n*s.H), make([]T, n*s.G), make([]T, s.B*s.H*s.T)
 	if o.Train {
-		k.dq, k.dk, k.dv = make([]T, n*s.G), make([]T, n*s.G), make([]T, n*s.G)
+		k.dk, k.dv = make([]T, n*s.H), make([]T, n*s.H)
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
 		t := &tileScratch[T]{s: make([]T, queryTile*s.T)}
 		if o.Train {
-			t.dp = make([]T, queryTile*s.T)
+			t.dp, t.dq = make([]T, queryTile*s.T), make([]T, s.T*s.P)
 		}
 		k.free <- t
 	}
-	k.forward, k.backward = k.forwardGroup, k.backwardGroup
+	k.turn, k.forward, k.backward, k.gather = k.turnKeys, k.forwardTile, k.backwardHead, k.gatherGroup
 	return k
 }
+
+// tiles returns the number of query tiles of one head.
+func (k *Attention[T]) tiles() int { return (k.size.T + queryTile - 1) / queryTile }
 
 // Name returns "attention".
 func (k *Attention[T]) Name() string { return "attention" }
@@ -104,38 +110,42 @@ func (k *Attention[T]) UsesOut() bool { return true }
 // Forward fills the output.
 func (k *Attention[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	k.qkv, k.start, k.out = tensor.Data[T](in[0]), tensor.Data[int32](in[1]), tensor.Data[T](out)
-	k.pool.For(k.size.B*k.size.G, k.forward)
+	k.pool.For(k.size.B*k.size.G*k.tiles(), k.turn)
+	k.pool.For(k.size.B*k.size.H*k.tiles(), k.forward)
 }
 
 // width returns the row length of qkv.
 func (k *Attention[T]) width() int { return (k.size.H + 2*k.size.G) * k.size.P }
 
-// forwardGroup computes every query head of one sequence and group.
-func (k *Attention[T]) forwardGroup(item int) {
+// turnKeys fills some rows of one group's keys.
+func (k *Attention[T]) turnKeys(item int) {
 	s := k.size
-	b, g := item/s.G, item%s.G
+	of, lo := item/k.tiles(), item%k.tiles()*queryTile
+	k.rotate(k.k[of*s.T*s.P:], of/s.G, s.H+of%s.G, lo, min(s.T, lo+queryTile), 1)
+}
+
+// forwardTile computes one tile of queries. The longest, which are the last of
+// their heads, come first, so that no worker is left with one.
+func (k *Attention[T]) forwardTile(item int) {
+	s := k.size
+	heads := s.B * s.H
+	of, i := item%heads, (k.tiles()-1-item/heads)*queryTile
+	b, h := of/s.H, of%s.H
+	g := h / (s.H / s.G)
 	starts := k.start[b*s.T : (b+1)*s.T]
-	keys := k.k[(b*s.G+g)*s.T*s.P:][:s.T*s.P]
-	k.rotate(keys, b, s.H+g, 1)
+	keys, queries, lse := k.k[(b*s.G+g)*s.T*s.P:], k.q[of*s.T*s.P:], k.lse[of*s.T:]
 	values := k.qkv[b*s.T*k.width()+(s.H+s.G+g)*s.P:]
+	rows := min(queryTile, s.T-i)
+	k.rotate(queries, b, h, i, i+rows, k.scale)
 	tile := <-k.free
-	for h := g * (s.H / s.G); h < (g+1)*(s.H/s.G); h++ {
-		queries := k.q[(b*s.H+h)*s.T*s.P:][:s.T*s.P]
-		k.rotate(queries, b, h, k.scale)
-		lse := k.lse[(b*s.H+h)*s.T:][:s.T]
-		for i := 0; i < s.T; i += queryTile {
-			rows := min(queryTile, s.T-i)
-			from, n := k.keysOf(starts, i, rows)
-			gemm.Gemm(nil, gemm.NT, rows, n, s.P, queries[i*s.P:], s.P, keys[from*s.P:], s.P, tile.s, n, false)
-			for r := range rows {
-				lo, hi := k.seen(starts, i+r, from)
-				row := tile.s[r*n : (r+1)*n]
-				lse[i+r] = softmaxRow(row, lo, hi)
-			}
-			out := k.out[(b*s.T+i)*s.H*s.P+h*s.P:]
-			gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, values[from*k.width():], k.width(), out, s.H*s.P, false)
-		}
+	from, n := k.keysOf(starts, i, rows)
+	gemm.Gemm(nil, gemm.NT, rows, n, s.P, queries[i*s.P:], s.P, keys[from*s.P:], s.P, tile.s, n, false)
+	for r := range rows {
+		lo, hi := k.seen(starts, i+r, from)
+		lse[i+r] = softmaxRow(tile.s[r*n:(r+1)*n], lo, hi)
 	}
+	out := k.out[(b*s.T+i)*s.H*s.P+h*s.P:]
+	gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, values[from*k.width():], k.width(), out, s.H*s.P, false)
 	k.free <- tile
 }
 
@@ -169,11 +179,11 @@ func (k *Attention[T]) seen(starts []int32, i, base int) (lo, hi int) {
 	return lo - base, i + 1 - base
 }
 
-// rotate copies head h of sequence b into dst [T,P], turned to its positions
-// and scaled.
-func (k *Attention[T]) rotate(dst []T, b, h int, scale T) {
+// rotate copies times lo ≤ t < hi of sequence b's head h into dst [T,P], turned
+// to their positions and scaled.
+func (k *Attention[T]) rotate(dst []T, b, h, lo, hi int, scale T) {
 	s, w := k.size, k.width()
-	for t := range s.T {
+	for t := lo; t < hi; t++ {
 		y, x := dst[t*s.P:(t+1)*s.P], k.qkv[(b*s.T+t)*w+h*s.P:][:s.P]
 		if k.opt.Rope == nil {
 			vec.Scale(y, scale, x)

@@ -24,7 +24,7 @@ type Linear[T tensor.Float] struct {
 	opt        LinearOptions
 
 	y, b, res []T // arguments of the call under way
-	dy, db    []T
+	dy        []T
 	partial   []T // [blocks,out] sums of dy over rowBlock rows
 	fill, sum func(block int)
 }

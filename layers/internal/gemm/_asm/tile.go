@@ -38,15 +38,18 @@ func element(ptr []Register, rs Register, i int) Mem {
 	return m
 }
 
-// overK emits step unrolled over k, then once more for each of the k mod unroll
-// steps left. k must not be zero.
-func overK(name string, k Register, step func()) {
+// overK emits step unrolled over k, with turn once in every turn of the loop,
+// then step once more for each of the k mod unroll steps left. k must not be
+// zero.
+func overK(name string, k Register, step, turn func()) {
 	count := GP64()
 	MOVQ(k, count)
 	SHRQ(Imm(2), count)
 	JZ(LabelRef(name + "_rest"))
 	Label(name + "_loop")
-	for range unroll {
+	step()
+	turn()
+	for range unroll - 1 {
 		step()
 	}
 	DECQ(count)
@@ -61,18 +64,35 @@ func overK(name string, k Register, step func()) {
 	Label(name + "_store")
 }
 
-// prefetchC asks for the lines of C that the tile will write, so that they
-// arrive while the sums are made.
-func prefetchC(rows, bytes int, c, ldc Register) {
-	p := GP64()
+// prefetchC returns what asks, once a turn, for one row of C, so that it arrives
+// while the sums are made. All rows at once would take every miss buffer of the
+// L1, just when the tile's first elements of A and B have to come: spread over
+// the loop, products whose C is not in a cache are 3 to 7 % faster. The last
+// element has a request of its own, for rows need not start at a line.
+func prefetchC(name string, rows, bytes int, c, ldc Register) (turn func()) {
+	p, left := GP64(), GP64()
 	MOVQ(c, p)
-	for i := range rows {
+	MOVQ(U32(rows), left)
+	return func() {
+		SUBQ(Imm(1), left)
+		JLT(LabelRef(name + "_asked"))
 		for d := 0; d < bytes; d += 64 {
 			PREFETCHT0(Mem{Base: p, Disp: d})
 		}
-		if i+1 < rows {
-			ADDQ(ldc, p)
-		}
+		PREFETCHT0(Mem{Base: p, Disp: bytes - 4})
+		ADDQ(ldc, p)
+		Label(name + "_asked")
+	}
+}
+
+// prefetchA asks for A eight steps ahead. It is for a transposed A, whose next
+// step is on another page as often as not: there no processor looks ahead by
+// itself, and a band's first panel would wait for memory at every step. Where
+// the steps are neighbours it is one more read of a line that is there.
+func prefetchA(rows int, a, ks Register) {
+	PREFETCHT0(Mem{Base: a, Index: ks, Scale: 8})
+	if rows > 1 {
+		PREFETCHT0(Mem{Base: a, Index: ks, Scale: 8, Disp: 4 * (rows - 1)})
 	}
 }
 
@@ -109,7 +129,7 @@ func tile512(name string, rows, vecs int) {
 			SHRQ(Imm(16), flag)
 		}
 	}
-	prefetchC(rows, 64*vecs, c, ldc)
+	turn := prefetchC(name, rows, 64*vecs, c, ldc)
 
 	ptr := rowPointers(rows, a, rs)
 	sum := make([][]VecVirtual, rows)
@@ -142,10 +162,11 @@ func tile512(name string, rows, vecs int) {
 				VFMADD231PS(bv[j], x, sum[i][j])
 			}
 		}
+		prefetchA(rows, a, ks)
 		for _, p := range ptr {
 			ADDQ(ks, p)
 		}
-	})
+	}, turn)
 	for i := range rows {
 		for j := range vecs {
 			m := Mem{Base: c, Disp: 64 * j}
@@ -174,7 +195,7 @@ func tile256(name string, rows, vecs int) {
 	bs := Load(Param("bs"), GP64())
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
-	prefetchC(rows, 32*vecs, c, ldc)
+	turn := prefetchC(name, rows, 32*vecs, c, ldc)
 
 	ptr := rowPointers(rows, a, rs)
 	sum := make([][]VecVirtual, rows)
@@ -205,7 +226,7 @@ func tile256(name string, rows, vecs int) {
 		for _, p := range ptr {
 			ADDQ(ks, p)
 		}
-	})
+	}, turn)
 
 	// Four ways out: whole or masked, adding or not.
 	w, flag := Load(Param("w"), GP64()), Load(Param("acc"), GP64())

@@ -23,7 +23,8 @@ type Batch struct {
 // Span is one document's part of a row: tokens From to To of it.
 type Span struct {
 	Row, From, To int
-	Source        int // of Config.Sources
+	Source        int  // of Config.Sources
+	Cut           bool // the row ends before the document does
 
 	split Split
 	place place

@@ -13,7 +13,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -34,16 +33,20 @@ type entry struct {
 }
 
 type corpus struct {
-	label   string
-	root    string   // files are relative to it
-	files   []string // slash-separated, sorted
-	decode  func(raw []byte) (Document, error)
-	cache   *cache
-	skipped int
-	bytes   int64
-	sha     hash.Hash
-	rowLen  int
-	parts   [2]part // train, validation
+	label  string
+	root   string   // files are relative to it
+	files  []string // slash-separated, sorted
+	decode func(raw []byte) (Document, error)
+	cache  *cache
+	// unpacked says where the bytes of files are that were not readable as they were.
+	unpacked map[int32]string
+	skipped  int
+	bad      int    // records left out
+	badAt    string // the first of them: place and reason
+	bytes    int64
+	sha      hash.Hash
+	rowLen   int
+	parts    [2]part // train, validation
 }
 
 // part is the documents of one split, with the sum of windows up to each.
@@ -57,7 +60,7 @@ type part struct {
 const bytesPerToken = 2
 
 func newCorpus(label, root string, cfg *Config, cache *cache) *corpus {
-	return &corpus{label: label, root: root, cache: cache, sha: sha256.New(), rowLen: cfg.SequenceLen + 1}
+	return &corpus{label: label, root: root, cache: cache, sha: sha256.New(), rowLen: cfg.SequenceLen + 1, unpacked: map[int32]string{}}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -118,6 +121,8 @@ func (c *corpus) info() SourceInfo {
 		Held:        len(c.parts[1].entries),
 		Bytes:       c.bytes,
 		Skipped:     c.skipped,
+		Bad:         c.bad,
+		FirstBad:    c.badAt,
 		Fingerprint: hex.EncodeToString(c.sha.Sum(nil)),
 	}
 }
@@ -167,7 +172,7 @@ func (c *corpus) name(s Split, p place) string {
 
 // load reads one document from its file.
 func (c *corpus) load(e *entry) (Document, error) {
-	path := filepath.Join(c.root, filepath.FromSlash(c.files[e.file]))
+	path := c.path(e.file)
 	f, err := os.Open(path)
 	if err != nil {
 		return Document{}, fmt.Errorf("data: %s: %w", c.label, err)

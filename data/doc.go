@@ -16,7 +16,13 @@
 //	go          the Go distribution's source and texts     gosource.go
 //	prose       small stories from a grammar, endless      generated.go
 //	task:NAME   items of package tasks, endless            generated.go
-//	a path      text files, or JSON lines                  text.go, jsonl.go
+//	a path      text files, or records, whose form its name says:
+//	            .txt, .jsonl, .parquet, and .zst around them  files.go
+//
+//	record      {"text"}, {"prompt", "completion"} or {"messages"}  records.go
+//	messages    written by the model's chat template (package chat) and encoded as
+//	            a whole; the mask is what the assistant said      row.go
+//	.zst, .parquet  unpacked once into the user's cache           unpack.go, parquet.go
 //
 // Invariants:
 //
@@ -27,6 +33,8 @@
 //   - Rows are drawn with replacement: there are no epochs.
 //   - A source has exactly its weight's share of rows in expectation, and of tokens
 //     where rows are full. Within files every byte is about equally likely.
+//   - A record that cannot be read is an error that names file and line or, with
+//     OnError Skip, left out and counted; never a row.
 //   - Labels never cross a document's end, masked or not; a document of a row has
 //     at least one label that counts, or the row is drawn again.
 //   - Held-out documents are never trained on: files are divided by a hash of their
@@ -40,5 +48,5 @@
 // Memory is bounded by Config.CacheBytes and the list of documents, whatever the
 // size of the files; contents are read from disk again when they fall out.
 //
-// It does not download, shuffle or save anything, and imports nothing of ours.
+// It does not download or shuffle anything, and imports nothing of ours.
 package data

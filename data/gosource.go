@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	goHint        = "hint: install Go, set GOROOT, or name a folder of Go source with --set data.path=DIR"
+	goHint        = "hint: install Go, set GOROOT, or name a folder of Go source as the path of the source, e.g. --set data.train.0.path=DIR"
 	largestGoFile = 256 << 10 // larger ones are tables
 )
 

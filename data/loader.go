@@ -27,18 +27,36 @@ func Open(cfg Config, tok *tokenizer.Tokenizer) (*Loader, error) {
 		return nil, err
 	}
 	l := &Loader{cfg: cfg, tok: tok, mix: mix}
+	if err := l.frame(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// frame finds the tokens around a document.
+func (l *Loader) frame() error {
+	if f := l.cfg.Frame; f != nil {
+		if f.EOS < 0 {
+			return fmt.Errorf("data: the tokenizer names no token that ends a text; hint: eos_token in its tokenizer_config.json")
+		}
+		l.bos, l.eos, l.pad = f.BOS, f.EOS, f.Pad
+		if l.pad < 0 {
+			l.pad = l.eos // padding is never seen: it is no label and in no document
+		}
+		return nil
+	}
 	for _, s := range []struct {
 		name string
 		id   *int32
 	}{{tokenizer.BOS, &l.bos}, {tokenizer.EOS, &l.eos}, {tokenizer.Pad, &l.pad}} {
-		id, ok := tok.Special(s.name)
+		id, ok := l.tok.Special(s.name)
 		if !ok {
-			return nil, fmt.Errorf("data: the tokenizer has no token %s; hint: documents are framed by %s and %s and padded by %s",
+			return fmt.Errorf("data: the tokenizer has no token %s; hint: documents are framed by %s and %s and padded by %s",
 				s.name, tokenizer.BOS, tokenizer.EOS, tokenizer.Pad)
 		}
 		*s.id = id
 	}
-	return l, nil
+	return nil
 }
 
 // Batch returns batch number step of size rows: rows step·size to step·size+size.
@@ -80,6 +98,12 @@ func (l *Loader) Fingerprint() string {
 	h := sha256.New()
 	c := l.cfg
 	fmt.Fprintln(h, l.tok.Fingerprint(), c.SequenceLen, c.Packing, c.LossOn, c.Seed, c.ValidationFraction)
+	if c.Frame != nil {
+		fmt.Fprintln(h, "frame", *c.Frame)
+	}
+	if c.Template != nil {
+		fmt.Fprintf(h, "template %q\n", c.Template.Source())
+	}
 	for i, s := range l.mix.sources {
 		info := s.info()
 		fmt.Fprintf(h, "%s %g\n", info.Fingerprint, c.Sources[i].Weight)

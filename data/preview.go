@@ -24,9 +24,19 @@ func (l *Loader) Pieces(b *Batch, i int) []Piece {
 		from := t
 		for t++; t < end && b.counted(at, t) == counted; t++ {
 		}
-		pieces = append(pieces, Piece{l.tok.Decode(b.Tokens[at+from : at+t]), t - from, counted, span})
+		pieces = append(pieces, Piece{l.decode(b.Tokens[at+from : at+t]), t - from, counted, span})
 	}
 	return pieces
+}
+
+// decode writes tokens as they stand within a text: Decode would take from a
+// piece what belongs to the beginning of a text.
+func (l *Loader) decode(ids []int32) string {
+	var w strings.Builder
+	for _, id := range ids {
+		w.WriteString(l.tok.Token(id))
+	}
+	return w.String()
 }
 
 // counted reports whether token t of the row at is asked for: the mask stands
@@ -45,9 +55,24 @@ func (b *Batch) spanAt(row, t int) (span, end int) {
 	return -1, b.T
 }
 
+// marks are what stands around text that counts, around text that does not, and
+// around the lines between documents.
+type marks struct{ count, end, frame, frameEnd, line, lineEnd string }
+
+var (
+	plain  = marks{count: "[[", end: "]]"}
+	colour = marks{"\x1b[32m", "\x1b[0m", "\x1b[2m", "\x1b[0m", "\x1b[36m", "\x1b[0m"} // green, faint, cyan
+)
+
 // Preview writes rows for people: each document under its name, what the loss
 // counts in [[ ]], and how much of the batch that is.
-func (l *Loader) Preview(w io.Writer, b *Batch) error {
+func (l *Loader) Preview(w io.Writer, b *Batch) error { return l.preview(w, b, plain) }
+
+// PreviewColour is Preview for terminals: what the loss counts is green, the rest
+// faint.
+func (l *Loader) PreviewColour(w io.Writer, b *Batch) error { return l.preview(w, b, colour) }
+
+func (l *Loader) preview(w io.Writer, b *Batch, m marks) error {
 	var out strings.Builder
 	for i := range b.B {
 		last := -2
@@ -57,19 +82,19 @@ func (l *Loader) Preview(w io.Writer, b *Batch) error {
 					out.WriteByte('\n')
 				}
 				if p.Span < 0 {
-					fmt.Fprintf(&out, "--- row %d, padding: %d tokens", i, p.Tokens)
+					fmt.Fprintf(&out, "%s--- row %d, padding: %d tokens%s", m.line, i, p.Tokens, m.lineEnd)
 				} else {
 					s := b.Spans[p.Span]
-					fmt.Fprintf(&out, "--- row %d, tokens %d to %d: %s\n", i, s.From, s.To, l.DocumentName(s))
+					fmt.Fprintf(&out, "%s--- row %d, tokens %d to %d: %s%s\n", m.line, i, s.From, s.To, l.DocumentName(s), m.lineEnd)
 				}
 				last = p.Span
 			}
 			switch {
 			case p.Span < 0:
 			case p.Counted:
-				out.WriteString("[[" + p.Text + "]]")
+				out.WriteString(m.count + p.Text + m.end)
 			default:
-				out.WriteString(p.Text)
+				out.WriteString(m.frame + p.Text + m.frameEnd)
 			}
 		}
 		out.WriteByte('\n')

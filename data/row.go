@@ -15,6 +15,9 @@ package data
 import (
 	"fmt"
 	"slices"
+	"strings"
+
+	"stillhouse/data/tokenizer"
 )
 
 type row struct {
@@ -49,12 +52,18 @@ func (w *row) fill(l *Loader, s Split, n int64) error {
 			return err
 		}
 		from := len(w.tokens)
-		w.add(l, doc, t+1)
+		whole := w.add(l, doc, t+1)
+		if len(w.tokens) == from { // a text that the tokenizer makes nothing of
+			if draws >= mostDraws {
+				break
+			}
+			continue
+		}
 		if len(w.spans) == 0 && !slices.Contains(w.counted[1:], true) {
 			w.clear() // it would be a row that teaches nothing
 			continue
 		}
-		w.spans = append(w.spans, Span{From: from, To: min(len(w.tokens), t), Source: which, split: s, place: at})
+		w.spans = append(w.spans, Span{From: from, To: min(len(w.tokens), t), Source: which, Cut: !whole, split: s, place: at})
 		if !l.cfg.Packing {
 			break
 		}
@@ -66,22 +75,87 @@ func (w *row) clear() {
 	w.tokens, w.start, w.counted, w.spans = w.tokens[:0], w.start[:0], w.counted[:0], w.spans[:0]
 }
 
-// add appends a document, cut at most tokens in all.
-func (w *row) add(l *Loader, doc Document, most int) {
+// add appends a document, cut at most tokens in all, and reports whether all of
+// it fitted.
+func (w *row) add(l *Loader, doc Document, most int) (whole bool) {
 	from := len(w.tokens)
-	if doc.Head {
+	all := l.cfg.LossOn == All
+	if doc.Turns {
+		return w.addTurns(l, doc, most)
+	}
+	if doc.Head && l.bos >= 0 {
 		w.tokens = append(w.tokens, l.bos)
 	}
-	all := l.cfg.LossOn == All
 	w.mark(from, all)
+	whole = true
 	for _, p := range doc.Parts {
-		w.tokens, _ = l.tok.EncodeAtMost(w.tokens, p.Text, most-len(w.tokens))
+		var fits bool
+		w.tokens, fits = l.tok.EncodeAtMost(w.tokens, p.Text, most-len(w.tokens))
 		w.mark(from, all || p.Counted)
+		whole = whole && fits
 	}
-	if len(w.tokens) < most {
-		w.tokens = append(w.tokens, l.eos)
-		w.mark(from, true)
+	if len(w.tokens) >= most {
+		return false
 	}
+	w.tokens = append(w.tokens, l.eos)
+	w.mark(from, true)
+	return whole
+}
+
+// addTurns appends a conversation. It is encoded as a whole, as other tools do,
+// and a token belongs to who wrote its first byte: one that a frame begins is never
+// the model's to say.
+func (w *row) addTurns(l *Loader, doc Document, most int) (whole bool) {
+	from := len(w.tokens)
+	var text strings.Builder
+	for _, p := range doc.Parts {
+		text.WriteString(p.Text)
+	}
+	ids := l.tok.EncodeSpecial(text.String())
+	starts, ok := tokenStarts(l.tok, ids, text.String())
+	if !ok {
+		// The tokenizer rewrites the text, so that places in it are lost: the turns
+		// are encoded apart.
+		for _, p := range doc.Parts {
+			w.tokens = append(w.tokens, l.tok.EncodeSpecial(p.Text)...)
+			w.mark(from, p.Counted)
+		}
+		return w.cut(most)
+	}
+	part, end := 0, len(doc.Parts[0].Text)
+	for i, id := range ids {
+		for starts[i] >= end && part < len(doc.Parts)-1 {
+			part++
+			end += len(doc.Parts[part].Text)
+		}
+		w.tokens = append(w.tokens, id)
+		w.mark(from, doc.Parts[part].Counted)
+	}
+	return w.cut(most)
+}
+
+// cut drops the tokens beyond most and reports whether there were none.
+func (w *row) cut(most int) (whole bool) {
+	whole = len(w.tokens) <= most
+	most = min(most, len(w.tokens))
+	w.tokens, w.start, w.counted = w.tokens[:most], w.start[:most], w.counted[:most]
+	return whole
+}
+
+// tokenStarts returns the place in text at which each token begins. ok is false
+// if the tokens do not decode to the text.
+func tokenStarts(tok *tokenizer.Tokenizer, ids []int32, text string) (starts []int, ok bool) {
+	s := tok.NewStream()
+	starts, at := make([]int, len(ids)), 0
+	for i, id := range ids {
+		starts[i] = at
+		piece := s.Next(id)
+		if !strings.HasPrefix(text[at:], piece) {
+			return nil, false
+		}
+		at += len(piece)
+	}
+	return starts, text[at:] == s.Flush()
 }
 
 // mark completes start and counted for the tokens appended last.

@@ -12,6 +12,7 @@ type Document struct {
 	Parts []tasks.Part // each is encoded by itself; a text has one, counted
 	Head  bool         // it begins where the document does, and so with <|bos|>
 	Whole bool         // it is never begun in the middle
+	Turns bool         // a rendered conversation: names of special tokens are meant, and it has its own frame
 }
 
 func textDocument(text string) Document {
@@ -53,5 +54,7 @@ type SourceInfo struct {
 	Held        int   // of which validation
 	Bytes       int64 // 0: endless
 	Skipped     int   // files left out: binary, generated, too large
+	Bad         int   // records left out because they cannot be read
+	FirstBad    string
 	Fingerprint string
 }

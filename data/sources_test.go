@@ -219,17 +219,18 @@ func TestErrorsSayWhatIsWrongWhereAndWhatToDo(t *testing.T) {
 		{SourceConfig{Path: "bad.jsonl"}, "bad.jsonl): line 3: not a JSON object"},
 		{SourceConfig{Path: "both.jsonl"}, "line 1: text beside prompt or completion; hint"},
 		{SourceConfig{Path: "half.jsonl"}, "line 1: prompt and completion go together; hint"},
-		{SourceConfig{Path: "chat.jsonl"}, "line 1: messages are not read; hint"},
-		{SourceConfig{Path: "none.jsonl"}, "line 1: neither text nor prompt and completion; hint"},
+		{SourceConfig{Path: "chat.jsonl"}, "line 1: messages, and no chat template to write them with; hint"},
+		{SourceConfig{Path: "none.jsonl"}, "line 1: neither text nor prompt and completion nor messages; hint"},
 		{SourceConfig{Path: "blank.jsonl"}, "line 1: text is empty; hint"},
 		{SourceConfig{Path: "open.jsonl"}, "line 1: completion is empty; hint"},
 		{SourceConfig{Path: "void.jsonl"}, "no lines in it"},
-		{SourceConfig{Path: "t.parquet"}, "format parquet is not read; hint"},
-		{SourceConfig{Path: "bad.jsonl", Format: "messages"}, "format messages is not read; hint"},
-		{SourceConfig{Path: "bad.jsonl", Format: "csv"}, `no format "csv"; hint: there are text and jsonl`},
+		{SourceConfig{Path: "t.parquet"}, "t.parquet: not a sound Parquet file"},
+		{SourceConfig{Path: "bad.jsonl", Format: "messages"}, "line 1: no messages; hint"},
+		{SourceConfig{Path: "bad.jsonl", Format: "completion"}, "line 1: no prompt with a completion; hint"},
+		{SourceConfig{Path: "bad.jsonl", Format: "csv"}, `no format "csv"; hint: there are text, completion and messages`},
 		{SourceConfig{Path: "missing"}, "no such file or folder; hint"},
 		{SourceConfig{Path: "e"}, "no text in it; hint"},
-		{SourceConfig{Source: "go", Path: "missing"}, "--set data.path=DIR"},
+		{SourceConfig{Source: "go", Path: "missing"}, "--set data.train.0.path=DIR"},
 		{SourceConfig{Source: "wiki"}, "no such source; hint: there are go, prose, task:NAME (NAME one of arithmetic, recall)"},
 		{SourceConfig{Source: "task:sudoku"}, `no task "sudoku"; hint`},
 		{SourceConfig{Source: "task:recall", Params: map[string]int{"n": 1}}, `no parameter "n"; hint`},
@@ -252,8 +253,8 @@ func TestErrorsSayWhatIsWrongWhereAndWhatToDo(t *testing.T) {
 		{func(c *Config) { c.Sources = nil }, "no source; hint"},
 		{func(c *Config) { c.Sources[0].Weight = 0 }, "source 0 (prose): weight is 0; hint"},
 		{func(c *Config) { c.SequenceLen = 1 }, "sequence_len is 1; hint"},
-		{func(c *Config) { c.LossOn = "assistant" }, "loss_on is assistant, which needs conversations"},
-		{func(c *Config) { c.LossOn = "" }, `loss_on is ""; hint: it is all or completion`},
+		{func(c *Config) { c.LossOn = "" }, `loss_on is ""; hint: it is all, completion or assistant`},
+		{func(c *Config) { c.OnError = "warn" }, `on_error is "warn"; hint: it is fail or skip`},
 		{func(c *Config) { c.ValidationFraction = 1 }, "validation fraction is 1; hint"},
 	} {
 		cfg := pathConfig(SourceConfig{Source: "prose"})
@@ -273,7 +274,7 @@ func TestAMissingGoIsAnErrorWithAHint(t *testing.T) {
 	t.Setenv("GOROOT", "")
 	t.Setenv("PATH", "")
 	_, err := Open(pathConfig(SourceConfig{Source: "go"}), byteTokenizer(t))
-	if err == nil || !strings.Contains(err.Error(), "no Go source on this machine") || !strings.Contains(err.Error(), "--set data.path=DIR") {
+	if err == nil || !strings.Contains(err.Error(), "no Go source on this machine") || !strings.Contains(err.Error(), "--set data.train.0.path=DIR") {
 		t.Errorf("got %v", err)
 	}
 }

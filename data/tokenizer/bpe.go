@@ -2,68 +2,98 @@ package tokenizer
 
 // Merging inside one pre-token: byte-pair encoding after Sennrich et al. 2016
 // (arXiv:1508.07909). The pair of lowest rank is merged first, the leftmost on a
-// tie; a heap over a linked list makes that O(n log n), so that a megabyte
-// without a space is no attack.
+// tie. Short words, nearly all, search their few pairs anew for each merge, which
+// no heap beats; long ones keep a heap over a linked list, which makes them
+// O(n log n), so that a megabyte without a space is no attack.
 
-import (
-	"hash/maphash"
-	"strings"
-	"sync/atomic"
-)
+import "slices"
 
-type pair struct{ left, right int32 }
+// shortWord is the number of symbols up to which searching beats the heap.
+const shortWord = 96
 
-func (p pair) key() uint64 { return uint64(uint32(p.left))<<32 | uint64(uint32(p.right)) }
-
-type merge struct{ rank, id int32 }
-
-// candidate is a pair that stood at pos when it was pushed; it is stale if the
-// two ids there have changed since.
-type candidate struct {
-	rank, pos int32
-	pair      pair
-	id        int32
-}
-
-func (a candidate) less(b candidate) bool {
-	return a.rank < b.rank || a.rank == b.rank && a.pos < b.pos
-}
-
-// scratch is what one merging needs: a doubly linked list over the word's
-// symbols and the heap of candidates.
+// scratch is what encoding needs besides the tokenizer; one serves one goroutine.
 type scratch struct {
-	ids, prev, next []int32
-	heap            []candidate
+	ids        []int32 // the word's symbols
+	pairs      []merge // pairs[i] merges ids[i] and its right neighbour
+	prev, next []int32 // only for long words: the linked list of symbols
+	heap       []entry
+	runes      []rune
 }
 
-// mergeWord appends the tokens of one pre-token.
-func (t *Tokenizer) mergeWord(dst []int32, word string) []int32 {
-	s := t.scratch.Get().(*scratch)
-	defer t.scratch.Put(s)
-	n := int32(len(word))
-	s.ids, s.prev, s.next, s.heap = s.ids[:0], s.prev[:0], s.next[:0], s.heap[:0]
-	for i := range n {
-		s.ids = append(s.ids, t.byteID[word[i]])
-		s.prev = append(s.prev, i-1)
-		s.next = append(s.next, i+1)
+// mergeSymbols merges s.ids to the end and appends what is left to dst.
+func (t *Tokenizer) mergeSymbols(dst []int32, s *scratch) []int32 {
+	if len(s.ids) > shortWord {
+		return t.mergeLong(dst, s)
 	}
-	for i := range n - 1 {
-		s.propose(t, i, n)
+	ids := s.ids
+	if cap(s.pairs) < len(ids) {
+		s.pairs = make([]merge, 2*len(ids))
+	}
+	pairs := s.pairs[:max(0, len(ids)-1)]
+	for i := range pairs {
+		pairs[i] = t.pairs.find(ids[i], ids[i+1])
+	}
+	for {
+		best, at := noMerge, 0
+		for i, m := range pairs {
+			if m < best {
+				best, at = m, i
+			}
+		}
+		if best == noMerge {
+			return append(dst, ids...)
+		}
+		ids[at] = best.id()
+		ids = append(ids[:at+1], ids[at+2:]...)
+		last := len(pairs) - 1
+		if at < last {
+			copy(pairs[at+1:], pairs[at+2:])
+			pairs[at] = t.pairs.find(ids[at], ids[at+1])
+		}
+		pairs = pairs[:last]
+		if at > 0 {
+			pairs[at-1] = t.pairs.find(ids[at-1], ids[at])
+		}
+	}
+}
+
+// An entry of the heap is rank<<32 | position: ordered as the merges are. It is
+// stale if the pair at its position has another rank by now.
+type entry uint64
+
+func (t *Tokenizer) mergeLong(dst []int32, s *scratch) []int32 {
+	n := int32(len(s.ids))
+	s.pairs = slices.Grow(s.pairs[:0], int(n))[:n]
+	s.prev = slices.Grow(s.prev[:0], int(n))[:n]
+	s.next = slices.Grow(s.next[:0], int(n))[:n]
+	s.heap = s.heap[:0]
+	for i := range n {
+		s.prev[i], s.next[i], s.pairs[i] = i-1, i+1, noMerge
+		if i+1 < n {
+			if m := t.pairs.find(s.ids[i], s.ids[i+1]); m != noMerge {
+				s.pairs[i] = m
+				s.heap = append(s.heap, entry(uint64(m.rank())<<32|uint64(i)))
+			}
+		}
+	}
+	for i := len(s.heap)/2 - 1; i >= 0; i-- {
+		s.sink(i, s.heap[i])
 	}
 	for len(s.heap) > 0 {
-		c := s.pop()
-		right := s.next[c.pos]
-		if s.ids[c.pos] != c.pair.left || right >= n || s.ids[right] != c.pair.right {
+		top := s.pop()
+		at := int32(uint32(top))
+		m := s.pairs[at]
+		if m == noMerge || m.rank() != uint32(top>>32) {
 			continue
 		}
-		s.ids[c.pos], s.ids[right] = c.id, -1 // -1: swallowed, matches no candidate
-		after := s.next[right]
-		s.next[c.pos] = after
+		gone := s.next[at]
+		after := s.next[gone]
+		s.ids[at], s.next[at], s.pairs[gone] = m.id(), after, noMerge
 		if after < n {
-			s.prev[after] = c.pos
-			s.propose(t, c.pos, n)
+			s.prev[after] = at
 		}
-		if before := s.prev[c.pos]; before >= 0 {
+		s.propose(t, at, n)
+		if before := s.prev[at]; before >= 0 {
 			s.propose(t, before, n)
 		}
 	}
@@ -73,85 +103,58 @@ func (t *Tokenizer) mergeWord(dst []int32, word string) []int32 {
 	return dst
 }
 
-// propose pushes the pair at i and its right neighbour, if it merges.
+// propose notes what the symbol at i and its right neighbour merge to.
 func (s *scratch) propose(t *Tokenizer, i, n int32) {
+	s.pairs[i] = noMerge
 	j := s.next[i]
 	if j >= n {
 		return
 	}
-	p := pair{s.ids[i], s.ids[j]}
-	if m, ok := t.merges[p.key()]; ok {
-		s.push(candidate{rank: m.rank, pos: i, pair: p, id: m.id})
+	if m := t.pairs.find(s.ids[i], s.ids[j]); m != noMerge {
+		s.pairs[i] = m
+		s.push(entry(uint64(m.rank())<<32 | uint64(i)))
 	}
 }
 
-// push and pop are container/heap without its interface calls.
-func (s *scratch) push(c candidate) {
-	h := append(s.heap, c)
+// push, pop and sink are container/heap without its interface calls.
+func (s *scratch) push(e entry) {
+	h := append(s.heap, e)
 	i := len(h) - 1
 	for i > 0 {
 		up := (i - 1) / 2
-		if !c.less(h[up]) {
+		if e >= h[up] {
 			break
 		}
 		h[i] = h[up]
 		i = up
 	}
-	h[i] = c
+	h[i] = e
 	s.heap = h
 }
 
-func (s *scratch) pop() candidate {
+func (s *scratch) pop() entry {
+	top, last := s.heap[0], len(s.heap)-1
+	e := s.heap[last]
+	s.heap = s.heap[:last]
+	if last > 0 {
+		s.sink(0, e)
+	}
+	return top
+}
+
+// sink puts e at i or below.
+func (s *scratch) sink(i int, e entry) {
 	h := s.heap
-	top, c := h[0], h[len(h)-1]
-	h = h[:len(h)-1]
-	for i := 0; len(h) > 0; {
+	for {
 		down := 2*i + 1
-		if down+1 < len(h) && h[down+1].less(h[down]) {
+		if down+1 < len(h) && h[down+1] < h[down] {
 			down++
 		}
-		if down >= len(h) || !h[down].less(c) {
-			h[i] = c
-			break
+		if down >= len(h) || h[down] >= e {
+			h[i] = e
+			return
 		}
 		h[i] = h[down]
 		i = down
 	}
-	s.heap = h
-	return top
-}
-
-// wordCache remembers the tokens of short pre-tokens. Natural text repeats a few
-// thousand of them, and a hit costs a hash where a miss costs a heap. Each slot
-// holds one word, the latest wins: bounded, without a lock, and never part of a
-// result.
-type wordCache struct {
-	seed  maphash.Seed
-	slots [1 << 14]atomic.Pointer[cached]
-}
-
-type cached struct {
-	word string
-	ids  []int32
-}
-
-// longestCached in bytes: longer pre-tokens seldom come back.
-const longestCached = 48
-
-func (t *Tokenizer) encodeWord(dst []int32, word string) []int32 {
-	if len(word) == 1 {
-		return append(dst, t.byteID[word[0]])
-	}
-	if len(word) > longestCached {
-		return t.mergeWord(dst, word)
-	}
-	slot := &t.cache.slots[maphash.String(t.cache.seed, word)%uint64(len(t.cache.slots))]
-	if c := slot.Load(); c != nil && c.word == word {
-		return append(dst, c.ids...)
-	}
-	from := len(dst)
-	dst = t.mergeWord(dst, word)
-	// Cloned, or the entry would hold the whole text in memory.
-	slot.Store(&cached{strings.Clone(word), append([]int32(nil), dst[from:]...)})
-	return dst
 }

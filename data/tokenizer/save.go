@@ -10,25 +10,25 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// JSON returns the tokenizer as a Hugging Face tokenizer.json. The same
-// tokenizer gives the same bytes: the vocabulary stands in order of ids.
+// JSON returns the tokenizer as a Hugging Face tokenizer.json: the very bytes it
+// was read from or, if it was trained, a file with the vocabulary in order of
+// ids, the same bytes for the same tokenizer.
 func (t *Tokenizer) JSON() []byte {
+	if t.source != nil {
+		return bytes.Clone(t.source)
+	}
 	var w bytes.Buffer
 	w.WriteString("{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [")
-	for i, s := range t.specials {
+	for i, a := range t.added {
 		comma(&w, i)
 		fmt.Fprintf(&w, "\n    {\"id\": %d, \"content\": %s, \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true}",
-			s.id, quote(s.name))
+			a.ID, quote(a.Content))
 	}
 	w.WriteString("\n  ],\n  \"normalizer\": null,\n  \"pre_tokenizer\": ")
-	if t.pattern == PatternGPT2 {
-		w.WriteString(`{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}`)
-	} else {
-		fmt.Fprintf(&w, `{"type": "Sequence", "pretokenizers": [
+	fmt.Fprintf(&w, `{"type": "Sequence", "pretokenizers": [
     {"type": "Split", "pattern": {"Regex": %s}, "behavior": "Isolated", "invert": false},
     {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
-  ]}`, quote(t.pattern))
-	}
+  ]}`, quote(Pattern))
 	w.WriteString(`,
   "post_processor": null,
   "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
@@ -65,11 +65,15 @@ func (t *Tokenizer) Save(path string) error {
 
 // Fingerprint returns the SHA-256 of the file, for manifests.
 func (t *Tokenizer) Fingerprint() string {
-	sum := sha256.Sum256(t.JSON())
+	b := t.source
+	if b == nil {
+		b = t.JSON()
+	}
+	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
-// fileToken is a token as the file spells it.
+// fileToken is a token of a trained tokenizer as the file spells it.
 func (t *Tokenizer) fileToken(id int32) string {
 	if t.isSpec[id] {
 		return t.tokens[id]

@@ -1,13 +1,18 @@
 package tokenizer
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A Stream decodes token by token for a reader who watches: a rune whose bytes
 // are spread over tokens is held back until it is whole. What it returns, with
 // [Stream.Flush] at the end, joins to exactly what Decode gives.
 type Stream struct {
-	tok  *Tokenizer
-	held []byte // the beginning of a rune, at most 3 bytes
+	tok      *Tokenizer
+	held     []byte // the beginning of a rune, at most 3 bytes, or what the end may strip
+	began    bool   // a token was taken
+	stripped int    // characters cut off the beginning; -1: no more will be
 }
 
 // NewStream returns an empty Stream.
@@ -15,17 +20,46 @@ func (t *Tokenizer) NewStream() *Stream { return &Stream{tok: t} }
 
 // Next takes one token and returns what can be shown now, perhaps nothing.
 func (s *Stream) Next(id int32) string {
-	s.held = append(s.held, s.tok.Token(id)...)
-	keep := partialRune(s.held)
-	text := string(s.held[:len(s.held)-keep])
-	s.held = append(s.held[:0], s.held[len(s.held)-keep:]...)
+	s.held = append(s.held, s.take(id)...)
+	show := len(s.held) - partialRune(s.held)
+	strip := s.tok.ends.strip
+	for n := 0; n < s.tok.ends.stop && strings.HasSuffix(string(s.held[:show]), strip); n++ {
+		show -= len(strip)
+	}
+	text := string(s.held[:show])
+	s.held = append(s.held[:0], s.held[show:]...)
 	return text
 }
 
-// Flush returns what is held back, bytes of an unfinished rune, and forgets it.
+// Flush returns what is held back, bytes of an unfinished rune, and begins anew.
 func (s *Stream) Flush() string {
 	text := string(s.held)
-	s.held = s.held[:0]
+	for n := 0; n < s.tok.ends.stop && strings.HasSuffix(text, s.tok.ends.strip); n++ {
+		text = text[:len(text)-len(s.tok.ends.strip)]
+	}
+	s.held, s.began, s.stripped = s.held[:0], false, 0
+	return text
+}
+
+// take returns the bytes of the next token, with what the decoder does at the
+// beginning of a text.
+func (s *Stream) take(id int32) string {
+	text := s.tok.Token(id)
+	e := &s.tok.ends
+	if !s.began {
+		s.began = true
+		if first, ok := e.first[id]; ok {
+			text = first
+		}
+	}
+	for text != "" && s.stripped >= 0 {
+		if s.stripped == e.start || !strings.HasPrefix(text, e.strip) {
+			s.stripped = -1
+			break
+		}
+		text = text[len(e.strip):]
+		s.stripped++
+	}
 	return text
 }
 

@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -97,7 +96,7 @@ func naiveMerges(text string, size int) []pair {
 	}
 	var words [][]int32
 	for text != "" {
-		n := scanDigits(text)
+		n := chooseScanner(Pattern)(text)
 		var w []int32
 		for i := range n {
 			w = append(w, base.byteID[text[i]])
@@ -172,19 +171,19 @@ func TestEncodeEqualsMergingByTheDefinition(t *testing.T) {
 			ids = append(ids, tok.byteID[word[i]])
 		}
 		for {
-			best, at := int32(1<<30), -1
+			best, at := noMerge, -1
 			for j := 1; j < len(ids); j++ {
-				if m, ok := tok.merges[pair{ids[j-1], ids[j]}.key()]; ok && m.rank < best {
-					best, at = m.rank, j
+				if m := tok.pairs.find(ids[j-1], ids[j]); m < best {
+					best, at = m, j
 				}
 			}
 			if at < 0 {
 				break
 			}
-			ids[at-1] = tok.merges[pair{ids[at-1], ids[at]}.key()].id
+			ids[at-1] = best.id()
 			ids = slices.Delete(ids, at, at+1)
 		}
-		if got := tok.mergeWord(nil, word); !slices.Equal(got, ids) {
+		if got := tok.mergeWord(nil, new(scratch), word); !slices.Equal(got, ids) {
 			t.Fatalf("%q gives %v, want %v", word, got, ids)
 		}
 	})
@@ -298,38 +297,5 @@ func TestTooSmallAVocabularyIsAnError(t *testing.T) {
 	_, err := Train(slices.Values([]string{"a"}), TrainOptions{VocabSize: 256})
 	if err == nil || !strings.Contains(err.Error(), "at least 259") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func benchText() string {
-	r := rand.New(rand.NewPCG(1, 2))
-	lines := strings.SplitAfter(sampleText, "\n")
-	var w strings.Builder
-	for w.Len() < 1<<20 {
-		w.WriteString(lines[r.IntN(len(lines))])
-	}
-	return w.String()
-}
-
-func BenchmarkEncode(b *testing.B) {
-	tok, text := trained(b, 400), benchText()
-	b.SetBytes(int64(len(text)))
-	var ids []int32
-	for b.Loop() {
-		ids = tok.EncodeAppend(ids[:0], text)
-	}
-}
-
-func BenchmarkEncodeWithoutCache(b *testing.B) {
-	tok, text := trained(b, 400), benchText()
-	b.SetBytes(int64(len(text)))
-	var ids []int32
-	for b.Loop() {
-		ids = ids[:0]
-		for s := text; s != ""; {
-			n := tok.scan(s)
-			ids = tok.mergeWord(ids, s[:n])
-			s = s[n:]
-		}
 	}
 }

@@ -37,10 +37,11 @@ func Train(texts iter.Seq[string], opt TrainOptions) (*Tokenizer, error) {
 		opt.MinCount = 2
 	}
 	t := bare()
+	scan := chooseScanner(Pattern)
 	counts := map[string]int64{}
 	for text := range texts {
 		for text != "" {
-			n := t.scan(text)
+			n := scan(text)
 			if n > 1 && n <= longestTrained {
 				counts[text[:n]]++
 			}
@@ -62,11 +63,13 @@ func Train(texts iter.Seq[string], opt TrainOptions) (*Tokenizer, error) {
 // bare returns the tokenizer before its first merge.
 func bare() *Tokenizer {
 	t := &Tokenizer{
-		tokens:   []string{BOS, EOS, Pad},
-		specials: []special{{BOS, 0}, {EOS, 1}, {Pad, 2}},
-		merges:   map[uint64]merge{},
-		pattern:  Pattern,
-		scan:     scanDigits,
+		tokens:    []string{BOS, EOS, Pad},
+		stages:    []stage{scanStage(chooseScanner(Pattern))},
+		byteLevel: true,
+		unk:       none,
+	}
+	for id, name := range t.tokens {
+		t.added = append(t.added, addedToken{ID: int32(id), Content: name, Special: true})
 	}
 	for b := range 256 {
 		t.byteID[b] = int32(len(t.tokens))
@@ -142,8 +145,7 @@ func (tr *trainer) merge(p pair) {
 		id = int32(len(tr.t.tokens))
 		tr.t.tokens, tr.ids[text] = append(tr.t.tokens, text), id
 	}
-	tr.t.merges[p.key()] = merge{rank: int32(len(tr.t.ranked)), id: id}
-	tr.t.ranked = append(tr.t.ranked, p)
+	tr.t.ranked, tr.t.merged = append(tr.t.ranked, p), append(tr.t.merged, id)
 
 	var touched []pair
 	for _, i := range tr.where[p] {

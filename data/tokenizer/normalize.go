@@ -1,0 +1,143 @@
+package tokenizer
+
+// Normalizers rewrite text before it is cut. What they do cannot be undone:
+// decoding gives back the normalized text.
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+type normalizer func(string) string
+
+func (t *Tokenizer) normalize(s string) string {
+	if t.norm == nil {
+		return s
+	}
+	return t.norm(s)
+}
+
+// newNormalizer is the one place where a file's normalizer becomes a function;
+// nil means none.
+func newNormalizer(p *part) (normalizer, error) {
+	if p == nil {
+		return nil, nil
+	}
+	switch p.Type {
+	case "Sequence":
+		var steps []normalizer
+		for i := range p.Normalizers {
+			n, err := newNormalizer(&p.Normalizers[i])
+			if err != nil {
+				return nil, err
+			}
+			steps = append(steps, n)
+		}
+		return func(s string) string {
+			for _, n := range steps {
+				s = n(s)
+			}
+			return s
+		}, nil
+	case "NFC":
+		return norm.NFC.String, nil
+	case "NFD":
+		return norm.NFD.String, nil
+	case "NFKC":
+		return norm.NFKC.String, nil
+	case "NFKD":
+		return norm.NFKD.String, nil
+	case "Lowercase":
+		return func(s string) string { return eachRune(s, lowered) }, nil
+	case "StripAccents":
+		return func(s string) string {
+			return eachRune(s, func(r rune) string {
+				if unicode.IsMark(r) {
+					return ""
+				}
+				return string(r)
+			})
+		}, nil
+	case "Strip":
+		left, right := p.StripLeft, p.StripRight
+		return func(s string) string {
+			if left {
+				s = strings.TrimLeftFunc(s, unicode.IsSpace)
+			}
+			if right {
+				s = strings.TrimRightFunc(s, unicode.IsSpace)
+			}
+			return s
+		}, nil
+	case "Prepend":
+		prefix := p.Prepend
+		return func(s string) string {
+			if s == "" {
+				return s
+			}
+			return prefix + s
+		}, nil
+	case "Replace":
+		return newReplace("normalizer", p)
+	}
+	return nil, refuse("normalizer", fmt.Sprintf("%q", p.Type))
+}
+
+// newReplace is Replace, of normalizers and of decoders.
+func newReplace(where string, p *part) (normalizer, error) {
+	text := p.Content
+	if p.Pattern.String != nil {
+		old := *p.Pattern.String
+		if old == "" {
+			return nil, refuse(where, "Replace of an empty string")
+		}
+		return func(s string) string { return strings.ReplaceAll(s, old, text) }, nil
+	}
+	if p.Pattern.Regex == nil {
+		return nil, refuse(where, "Replace without a pattern")
+	}
+	find, err := newRegex(*p.Pattern.Regex)
+	if err != nil {
+		return nil, refuse(where, "Replace: "+err.Error())
+	}
+	return func(s string) string {
+		var w strings.Builder
+		from := 0
+		find(s, func(start, end int) bool {
+			w.WriteString(s[from:start])
+			w.WriteString(text)
+			from = end
+			return true
+		})
+		w.WriteString(s[from:])
+		return w.String()
+	}, nil
+}
+
+// lowered is the small letter of r alone, whatever its neighbours.
+func lowered(r rune) string {
+	if r == 'İ' { // the one capital whose small letter is two runes
+		return "i\u0307"
+	}
+	return string(unicode.ToLower(r))
+}
+
+// eachRune rewrites every rune; bytes that are no UTF-8 stay.
+func eachRune(s string, f func(rune) string) string {
+	var w strings.Builder
+	w.Grow(len(s))
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			w.WriteByte(s[i])
+		} else {
+			w.WriteString(f(r))
+		}
+		i += n
+	}
+	return w.String()
+}

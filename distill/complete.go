@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"stillhouse/checkpoints"
 	"stillhouse/layers"
@@ -20,17 +19,30 @@ func (x *run) complete() error {
 		if err := x.evaluate("teacher", x.teacher.Model); err != nil {
 			return err
 		}
-	} else if err := SaveModel(x.folder.Path("model"), x.student, x.teacher.Tokenizer, ""); err != nil {
+	} else if err := x.saveStudent(); err != nil {
 		return err
 	}
 	if err := x.speeds(); err != nil {
 		return err
 	}
-	if err := x.report(""); err != nil {
+	if err := x.about(""); err != nil {
+		return err
+	}
+	if err := x.report(); err != nil {
 		return err
 	}
 	x.result.Complete = true
 	return x.folder.WriteJSON(resultFile, x.result)
+}
+
+// saveStudent writes the final model, in place of one that a run left which was
+// killed right after.
+func (x *run) saveStudent() error {
+	dir := x.folder.Path(modelDir)
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("save %s: %w", dir, err)
+	}
+	return SaveModel(dir, x.student, x.teacher.Tokenizer, "")
 }
 
 // speeds measures teacher and final student at the recipe's contexts.
@@ -59,12 +71,11 @@ func (x *run) speeds() error {
 }
 
 // report writes report.html and its figures from what the run folder holds.
-func (x *run) report(unfinished string) error {
+func (x *run) report() error {
 	r, err := ReadReport(x.result.Dir)
 	if err != nil {
 		return err
 	}
-	r.Unfinished, r.Version, r.Command, r.Teacher = unfinished, x.o.Version, x.o.Command, x.result.Teacher
 	return r.write(x.folder)
 }
 
@@ -88,16 +99,9 @@ func ReadReport(dir string) (*Report, error) {
 		}
 	}
 	// A run that has not come so far has no plan and no speeds.
+	_ = folder.ReadJSON(aboutFile, &r.About)
 	_ = folder.ReadJSON(checkpoints.PlanFile, &r.Plan)
 	_ = folder.ReadJSON(speedFile, &r.Speeds)
-	var res Result
-	if folder.ReadJSON(resultFile, &res) == nil {
-		r.Teacher = res.Teacher
-	}
-	r.Environment = []Pair{
-		{"processor", fmt.Sprintf("%s/%s, %s kernels, %d threads", runtime.GOOS, runtime.GOARCH, layers.ISA(), runtime.GOMAXPROCS(0))},
-		{"Go", runtime.Version()},
-	}
 	return r, nil
 }
 
@@ -119,13 +123,16 @@ func (r *Report) write(folder *checkpoints.Run) error {
 	return folder.WriteFile(checkpoints.ReportFile, html)
 }
 
-// WriteReport makes the report of a run folder again.
+// WriteReport makes the report of a run folder again: of what is there now, by
+// the same program to the same bytes. version is for a run that names none.
 func WriteReport(dir, version string) error {
 	r, err := ReadReport(dir)
 	if err != nil {
 		return err
 	}
-	r.Version = version
+	if r.Version == "" {
+		r.Version = version
+	}
 	folder, err := checkpoints.OpenRun(dir)
 	if err != nil {
 		return err

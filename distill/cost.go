@@ -9,16 +9,23 @@ import (
 )
 
 // MeasureCost times decoding (or prefill) of the teacher and of the teacher
-// with every mixer replaced, and with none at all, at the budget's context: the
-// cost of one attention mixer, one Mamba mixer and all the rest.
+// with every attention mixer replaced, and with none at all, at the budget's
+// context: the cost of one attention mixer, one Mamba mixer and all the rest, to
+// which the Mamba layers of a teacher that is a hybrid itself belong.
 func MeasureCost(p *layers.Pool, teacher *layers.Model, s MixerSpec, b Budget) (*CostModel, error) {
 	hybrid, bare := teacher.Share(), teacher.Share()
 	c := teacher.Config.Clone()
-	for l := range teacher.Blocks {
-		hybrid.SetMixer(l, s.mixed(&c))
-		bare.Blocks[l].Mixer = layers.NoMixer{}
+	n := 0.0
+	for l, m := range c.Mixers {
+		if m.Kind == layers.KindAttention {
+			hybrid.SetMixer(l, s.mixed(&c))
+			bare.Blocks[l].Mixer = layers.NoMixer{}
+			n++
+		}
 	}
-	n := float64(len(teacher.Blocks))
+	if n == 0 {
+		return nil, fmt.Errorf("the teacher has no attention layer to measure: its layers are %s", c.Strip())
+	}
 	whole, mamba, rest := secondsPerToken(p, teacher, b), secondsPerToken(p, hybrid, b), secondsPerToken(p, bare, b)
 	return &CostModel{Context: b.Context, Attention: max(0, whole-rest) / n, Mamba: max(0, mamba-rest) / n, Rest: rest}, nil
 }
@@ -39,9 +46,8 @@ func (x *run) fits() error {
 	if limit == 0 {
 		return nil
 	}
-	if need := EstimateMemory(x.recipe, &x.teacher.Model.Config, x.teacher.Model.Size()); need > limit {
-		return fmt.Errorf("the run needs about %s, limits.max_memory is %s (hint: a smaller per_device_train_batch_size or sequence_len): %w",
-			humanBytes(int(need)), humanBytes(int(limit)), ErrLimit)
+	if m := forecastMemory(x.recipe, &x.teacher.Model.Config, x.teacher.Model.Size(), 0); !m.Fits {
+		return fmt.Errorf("the run needs about %s, limits.max_memory is %s (hint: %s): %w", humanBytes(int(m.Need)), humanBytes(int(limit)), m.Setting, ErrLimit)
 	}
 	return nil
 }
@@ -50,14 +56,16 @@ func (x *run) fits() error {
 // student with gradient and two moments, and the activations of both graphs,
 // about 34 widths and 6 MLP widths a token and layer.
 func EstimateMemory(r *recipes.Recipe, c *layers.Config, weights int) int64 {
-	most := int64(0)
-	count, _ := r.Plan.StageCount()
-	for i := 1; i <= max(1, count); i++ {
-		for _, p := range r.StagePhases(i) {
-			most = max(most, int64(p.Train.BatchSize)*int64(p.Train.SequenceLen))
-		}
+	most := 0
+	for _, k := range batchKeys(r) {
+		most = max(most, k.batch*k.t)
 	}
-	activations := most * int64(c.Layers()) * int64(34*c.HiddenSize+6*c.Intermediate) * 4
+	return memoryOfStep(c, weights, most)
+}
+
+// memoryOfStep is EstimateMemory for a step of so many tokens.
+func memoryOfStep(c *layers.Config, weights, tokens int) int64 {
+	activations := int64(tokens) * int64(c.Layers()) * int64(34*c.HiddenSize+6*c.Intermediate) * 4
 	return int64(weights)*4*5 + activations
 }
 

@@ -3,7 +3,6 @@ package distill
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
@@ -43,7 +42,7 @@ type Examiner struct {
 func (x *Examiner) Evaluate(name string, m *layers.Model) (Evaluation, error) {
 	e := Evaluation{Name: name, Strip: m.Config.Strip()}
 	for _, c := range m.Config.Mixers {
-		if c.Kind != layers.KindAttention {
+		if c.Kind.Mamba() {
 			e.Mamba++
 		}
 	}
@@ -183,34 +182,6 @@ func (x *Examiner) likeliest(m *layers.Model, qs []Question) (correct int, err e
 		}
 	}
 	return correct, nil
-}
-
-// MeasureSpeed times prefill and greedy decoding of a model at each context
-// length, one sequence; the best of three.
-func MeasureSpeed(p *layers.Pool, name string, m *layers.Model, contexts []int, decode int) []Speed {
-	var speeds []Speed
-	for _, n := range contexts {
-		s := Speed{Name: name, Context: n}
-		d := layers.NewDecoder(p, m, 1, n+decode)
-		prompt := make([]int32, n)
-		for i := range prompt {
-			prompt[i] = int32(i*7919) % int32(m.Config.VocabSize) // any tokens do: time does not depend on them
-		}
-		for range 3 {
-			d.Reset()
-			t := time.Now()
-			d.Extend(prompt)
-			s.Prefill = max(s.Prefill, float64(n)/time.Since(t).Seconds())
-			s.StateBytes = d.StateBytes()
-			t = time.Now()
-			for i := range decode {
-				d.Extend(prompt[i%n : i%n+1])
-			}
-			s.Decode = max(s.Decode, float64(decode)/time.Since(t).Seconds())
-		}
-		speeds = append(speeds, s)
-	}
-	return speeds
 }
 
 // meanAccuracy is the share of all task items that a model answers right by

@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"stillhouse/checkpoints"
 	"stillhouse/checkpoints/safetensors"
@@ -34,6 +35,9 @@ func (x *run) finish(ctx context.Context, f recipes.Finish) error {
 			return err
 		}
 	}
+	if stop := x.interrupted(ctx); stop != nil {
+		return stop
+	}
 	if err := x.evaluate(name, x.student); err != nil {
 		return err
 	}
@@ -60,7 +64,10 @@ func (x *run) merge(f recipes.Finish) error {
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer func() {
+		w.Close()       // read only: nothing can be lost
+		os.Remove(file) // the checkpoint that follows holds the same
+	}()
 	x.student = x.student.Share()
 	x.student.Own(func(p *layers.Param) bool { return true })
 	if err := LoadWeights(x.student, w, nil); err != nil {

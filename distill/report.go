@@ -12,17 +12,13 @@ import (
 
 // Report is everything report.html shows, read back from a run folder.
 type Report struct {
-	Name        string
-	Command     string // that made the run
-	Version     string
-	Environment []Pair
-	Recipe      string // resolved, YAML
-	Teacher     string // one line about it
-	Plan        Plan
-	Scores      []StageScores
-	Events      []Event // of metrics.jsonl, in order
-	Speeds      []Speed
-	Unfinished  string // why the run stopped short; empty when it is complete
+	About
+	Name   string
+	Recipe string // resolved, YAML
+	Plan   Plan
+	Scores []StageScores
+	Events []Event // of metrics.jsonl, in order
+	Speeds []Speed
 }
 
 // StageScores is the scoring that a stage was planned by.
@@ -30,9 +26,6 @@ type StageScores struct {
 	Stage int `json:"stage"`
 	importance.Scores
 }
-
-// Pair is a row of a two-column table.
-type Pair struct{ Key, Value string }
 
 // Figure is one picture of the report.
 type Figure struct {

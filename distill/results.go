@@ -55,7 +55,7 @@ type Speed struct {
 
 // Event is one line of metrics.jsonl. Exactly one of the pointers is set.
 type Event struct {
-	Type   string             `json:"type"` // step, skip, scores, swap, eval, gate, merge
+	Type   string             `json:"type"` // step, skip, rollback, scores, swap, eval, gate, merge
 	Stage  int                `json:"stage"`
 	Phase  string             `json:"phase,omitempty"`
 	Step   int                `json:"step,omitempty"`
@@ -73,6 +73,8 @@ type SwapEvent struct {
 	Mixer layers.Kind `json:"mixer"`
 	Init  Init        `json:"init"`
 	Fit   *layers.Fit `json:"fit,omitempty"`
+	// LeftBehind is what of the attention the weight transfer has no place for.
+	LeftBehind []string `json:"left_behind,omitempty"`
 }
 
 // Metric returns a number of the evaluation by the name that gates use.

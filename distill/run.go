@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"stillhouse/checkpoints"
-	"stillhouse/data"
 	"stillhouse/layers"
 	"stillhouse/recipes"
 )
@@ -24,6 +24,8 @@ type Options struct {
 	Log      *slog.Logger // nil: none
 	Version  string       // of this binary, for the report
 	Command  string       // that was typed, for the report
+
+	rows func(Fill) Fill // stands between the training data and the trainer in tests; nil: nothing does
 }
 
 // Result is what a run comes to.
@@ -81,6 +83,9 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (*Result, error) {
 			}
 		}
 	}
+	if ctx.Err() != nil {
+		return &x.result, x.stopped(ErrInterrupted)
+	}
 	return &x.result, x.stopped(x.complete())
 }
 
@@ -99,7 +104,9 @@ type run struct {
 	at      cursor
 	last    *checkpoints.Checkpoint // the newest, nil before the first
 	scores  []StageScores
+	warned  []string // of damaged checkpoints
 	began   time.Time
+	noted   time.Time     // up to when timing.jsonl knows of this session
 	spent   time.Duration // by earlier sessions of this run
 	saved   time.Time
 	result  Result
@@ -113,22 +120,23 @@ func begin(r *recipes.Recipe, o Options) (*run, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &run{recipe: r, o: o, began: time.Now(), saved: time.Now()}
+	x := &run{recipe: r, o: o, began: time.Now(), noted: time.Now(), saved: time.Now()}
 	x.result.Dir = r.OutputDir
 	if o.Fresh {
 		if err := removeRun(r.OutputDir); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	x.folder, err = checkpoints.OpenRun(r.OutputDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		x.folder, err = checkpoints.CreateRun(r.OutputDir)
+	// The recipe is the first thing that a run writes: a folder without one is
+	// new, or somebody else's, which CreateRun refuses.
+	open := checkpoints.CreateRun
+	if isRun(r.OutputDir) {
+		open = checkpoints.OpenRun
 	}
-	if err != nil {
+	var err error
+	if x.folder, err = open(r.OutputDir); err != nil {
 		return nil, err
 	}
-	x.folder.KeepLast = r.Checkpoint.KeepLast
 	if err := x.sameRecipe(); err != nil {
 		return nil, errors.Join(err, x.folder.Close())
 	}
@@ -140,15 +148,28 @@ func begin(r *recipes.Recipe, o Options) (*run, error) {
 		return nil, errors.Join(err, x.folder.Close())
 	}
 	x.pool = layers.NewPool(r.Threads)
+	if x.result.Complete {
+		return x, nil
+	}
+	if err := x.about(underWay); err != nil {
+		x.pool.Close()
+		return nil, errors.Join(err, x.folder.Close())
+	}
 	return x, nil
 }
 
-// removeRun removes a run that no process holds.
+// isRun reports whether a run has begun in dir.
+func isRun(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, checkpoints.RecipeFile))
+	return err == nil
+}
+
+// removeRun removes a run that no process holds, and nothing that is no run.
 func removeRun(dir string) error {
-	f, err := checkpoints.OpenRun(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if !isRun(dir) {
 		return nil
 	}
+	f, err := checkpoints.OpenRun(dir)
 	if err != nil {
 		return err
 	}
@@ -160,7 +181,9 @@ func removeRun(dir string) error {
 
 func (x *run) close() {
 	x.pool.Close()
-	x.noteTime()
+	if !x.result.Reused {
+		x.noteTime()
+	}
 	if err := x.folder.Close(); err != nil {
 		x.o.Log.Error("close the run folder", "err", err)
 	}
@@ -170,27 +193,18 @@ func (x *run) close() {
 func (x *run) prepare() error {
 	r := x.recipe
 	x.result.Teacher = describe(x.teacher)
+	if err := x.about(underWay); err != nil {
+		return err
+	}
 	if err := r.Check(len(x.teacher.Model.Blocks)); err != nil {
 		return err
 	}
 	if x.stream == nil {
 		x.stream = newStream(r, x.teacher.Tokenizer)
 	}
-	x.exam = &Examiner{
-		Pool: x.pool, Teacher: x.teacher.Model, Tokenizer: x.teacher.Tokenizer, Modes: r.Eval.Modes,
-		B: min(8, r.Train.BatchSize), T: r.Data.SequenceLen, Batches: r.Data.Validation.Batches,
-		Fill: x.stream.batches(data.Validation, 0), Tasks: map[string][]Question{}, Stop: lineEnds(x.teacher.Tokenizer),
-	}
-	if r.Eval.Batches > 0 {
-		x.exam.Batches = r.Eval.Batches
-	}
-	for _, t := range r.Eval.Tasks {
-		qs, err := x.stream.questions(t)
-		if err != nil {
-			return err
-		}
-		x.exam.Tasks[t.Name] = qs
-		x.exam.TaskNames = append(x.exam.TaskNames, t.Name)
+	var err error
+	if x.exam, err = newExaminer(x.pool, r, x.stream, x.teacher); err != nil {
+		return err
 	}
 	x.scorer = &scorer{pool: x.pool, recipe: r, teacher: x.teacher.Model, stream: x.stream, examiner: x.exam, progress: x.o.Progress}
 	if !r.TeacherOnly() {
@@ -208,7 +222,10 @@ func (x *run) prepare() error {
 func (x *run) stopped(err error) error {
 	if err != nil {
 		x.o.Log.Error("stopped", "err", err)
-		if rep := x.report(err.Error()); rep != nil && !errors.Is(err, ErrInterrupted) {
+		if err := x.about(err.Error()); err != nil {
+			x.o.Log.Error("report", "err", err)
+		}
+		if rep := x.report(); rep != nil && !errors.Is(err, ErrInterrupted) {
 			x.o.Log.Error("report", "err", rep)
 		}
 	}
@@ -218,7 +235,7 @@ func (x *run) stopped(err error) error {
 // mamba returns the layers that are Mamba in the student.
 func (x *run) mamba() (ls []int) {
 	for l, m := range x.student.Config.Mixers {
-		if m.Kind != layers.KindAttention {
+		if m.Kind.Mamba() {
 			ls = append(ls, l)
 		}
 	}

@@ -25,7 +25,7 @@ func (s Schedule) At(i int) float64 {
 	case "wsd":
 		decay := int(s.Decay * float64(s.Steps))
 		if from := s.Steps - decay; i >= from && decay > 0 {
-			return s.Peak * (1 - (1-s.MinRatio)*float64(i-from+1)/float64(decay))
+			return s.Peak * (1 - (1-s.MinRatio)*float64(min(decay, i-from+1))/float64(decay))
 		}
 	}
 	return s.Peak

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -55,7 +56,7 @@ func (s *scorer) score(m recipes.Importance, student *layers.Model) (importance.
 	case "swap":
 		return importance.Swap(p, replace)
 	case "mmr":
-		return importance.MMR(p, replace, s.start(m, m.Steps), m.Steps, m.Halving)
+		return importance.MMR(p, replace, s.gather(m, student), m.Steps, m.Halving)
 	case "restore":
 		return importance.Restore(p, replace, s.start(m, max(m.Steps, m.RestoreSteps)), m.Steps, m.RestoreSteps)
 	}
@@ -96,17 +97,30 @@ func (s *scorer) calibrate() (Calibrate, error) {
 	return s.cached, err
 }
 
-// start begins the short distillations of mmr and restore: the recipe's
-// objective, constant learning rate, rows that training never reaches.
+// probePhase is the short distillation of mmr and restore: the recipe's
+// objective, a constant learning rate.
+func (s *scorer) probePhase(m recipes.Importance, steps int) Phase {
+	t := s.recipe.Train
+	return Phase{
+		Name: "probe", Objective: objective(s.recipe.Objective),
+		Schedule: Schedule{Type: "constant", Peak: m.LearningRate, Warmup: min(10, steps/10), Steps: steps},
+		B:        t.BatchSize, T: t.SequenceLen, Accumulate: t.Accumulation, MaxNorm: t.MaxGradNorm,
+		AdamW: layers.AdamWConfig{Beta1: t.Beta1, Beta2: t.Beta2, Epsilon: t.Epsilon, WeightDecay: t.WeightDecay},
+	}
+}
+
+// gather begins the probes of mmr, on rows that training never reaches.
+func (s *scorer) gather(m recipes.Importance, student *layers.Model) importance.Gather {
+	return func(models []*layers.Model, ls []int) importance.Cohort {
+		return newCohort(s.pool, s.teacher, student, s.probePhase(m, m.Steps), s.stream.train(probeRows), models, ls)
+	}
+}
+
+// start begins the short distillations of restore, on the same rows.
 func (s *scorer) start(m recipes.Importance, steps int) importance.Start {
 	return func(model *layers.Model, train []int) (importance.Trial, error) {
-		t := s.recipe.Train
-		ph := Phase{
-			Name: "probe", Objective: objective(s.recipe.Objective), Trainable: []Group{{Match: mixersOf(train), LRScale: 1}},
-			Schedule: Schedule{Type: "constant", Peak: m.LearningRate, Warmup: min(10, steps/10), Steps: steps},
-			B:        t.BatchSize, T: t.SequenceLen, Accumulate: t.Accumulation, MaxNorm: t.MaxGradNorm,
-			AdamW: layers.AdamWConfig{Beta1: t.Beta1, Beta2: t.Beta2, Epsilon: t.Epsilon, WeightDecay: t.WeightDecay},
-		}
+		ph := s.probePhase(m, steps)
+		ph.Trainable = []Group{{Match: mixersOf(train), LRScale: 1}}
 		tr, err := NewTrainer(s.pool, s.teacher, model, ph, s.stream.train(probeRows), Position{})
 		if err != nil {
 			return nil, err
@@ -119,11 +133,12 @@ func (s *scorer) start(m recipes.Importance, steps int) importance.Start {
 type trial struct{ *Trainer }
 
 // Train takes steps and returns their losses. A loss that is not finite is
-// reported as it is: the layer ranks last.
+// reported as it is. No gradient at no loss is no error here: the mixers do what
+// their layers did from the start.
 func (t *trial) Train(steps int) (losses []float64, err error) {
 	for range steps {
 		m, err := t.Trainer.Train()
-		if err != nil && isNonFinite(err) == nil {
+		if err != nil && isNonFinite(err) == nil && !(m.Loss == 0 && errors.Is(err, errNoGradient)) {
 			return nil, err
 		}
 		losses = append(losses, m.Loss)

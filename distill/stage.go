@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 	"time"
 
 	"stillhouse/checkpoints"
@@ -48,16 +49,13 @@ func (x *run) stage(ctx context.Context) error {
 	i := x.at.Stage
 	phases := x.recipe.StagePhases(i)
 	if !x.at.swapped {
-		if i == 1 {
-			if err := x.evaluate("teacher", x.teacher.Model); err != nil {
+		for _, step := range []func(stage int) error{x.evaluateTeacher, x.decide, x.swap} {
+			if stop := x.interrupted(ctx); stop != nil {
+				return stop // what was measured is in the run folder
+			}
+			if err := step(i); err != nil {
 				return err
 			}
-		}
-		if err := x.decide(i); err != nil {
-			return err
-		}
-		if err := x.swap(i); err != nil {
-			return err
 		}
 	}
 	s, _ := x.stageOf(i)
@@ -79,6 +77,9 @@ func (x *run) stage(ctx context.Context) error {
 		if err := x.save(name, nil); err != nil {
 			return err
 		}
+	}
+	if stop := x.interrupted(ctx); stop != nil {
+		return stop
 	}
 	if x.recipe.Eval.Every != "end" || i == len(x.counts) {
 		if err := x.evaluate(name, x.student); err != nil {
@@ -144,11 +145,15 @@ func (x *run) swap(i int) error {
 	spec := mixerSpec(x.recipe.Student.Mixer)
 	x.student = x.student.Share()
 	for _, l := range s.Replace {
+		left := spec.leavesBehind(x.student, l)
 		fit, err := Swap(x.pool, x.student, l, spec, x.recipe.Seed, cal)
 		if err != nil {
 			return fmt.Errorf("stage %d: %w", i, err)
 		}
-		if err := x.event(Event{Type: "swap", Stage: i, Swap: &SwapEvent{Layer: l, Mixer: spec.Kind, Init: spec.Init, Fit: fit}}); err != nil {
+		if left != nil {
+			x.o.Log.Warn("the weight transfer leaves behind", "layer", l, "what", strings.Join(left, "; "))
+		}
+		if err := x.event(Event{Type: "swap", Stage: i, Swap: &SwapEvent{Layer: l, Mixer: spec.Kind, Init: spec.Init, Fit: fit, LeftBehind: left}}); err != nil {
 			return err
 		}
 	}
@@ -158,7 +163,11 @@ func (x *run) swap(i int) error {
 
 // train runs one phase to its end.
 func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers.Model) error {
-	t, err := NewTrainer(x.pool, teacher, x.student, ph, x.stream.train(0), x.at.Position)
+	fill := x.stream.train(0)
+	if x.o.rows != nil {
+		fill = x.o.rows(fill)
+	}
+	t, err := NewTrainer(x.pool, teacher, x.student, ph, fill, x.at.Position)
 	if err != nil {
 		return err
 	}
@@ -169,11 +178,14 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 	x.o.Progress.Begin(title, ph.Schedule.Steps)
 	defer x.o.Progress.End()
 	x.o.Progress.Advance(t.Step, "")
-	began, first, rollbacks := time.Now(), t.Step, 0
+	began, first := time.Now(), t.Step
 	for !t.Done() {
 		// Once in a while: stop, or save.
 		if stop := x.interrupted(ctx); stop != nil {
-			return errors.Join(x.save("", t), stop)
+			if err := x.save("", t); err != nil {
+				return fmt.Errorf("asked to stop, and the state could not be saved: %w", err)
+			}
+			return stop
 		}
 		if x.due(t) {
 			if err := x.save("", t); err != nil {
@@ -187,11 +199,16 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 			if err := x.event(Event{Type: "skip", Stage: x.at.Stage, Phase: ph.Name, Step: t.Step, Note: bad.Error()}); err != nil {
 				return err
 			}
-			if bad.InARow >= 3 {
-				if rollbacks++; rollbacks > 2 {
+			if bad.InARow >= maxInARow {
+				if x.at.rollbacks++; x.at.rollbacks > maxRollbacks {
 					return fmt.Errorf("%w (hint: a smaller learning_rate; the last checkpoint is whole)", bad)
 				}
 				if err := x.rollBack(t); err != nil {
+					return err
+				}
+				note := fmt.Sprintf("rolled back to step %d, skipping %d batches", t.Step, len(t.Skip))
+				x.o.Progress.Note(note)
+				if err := x.event(Event{Type: "rollback", Stage: x.at.Stage, Phase: ph.Name, Step: t.Step, Note: note}); err != nil {
 					return err
 				}
 			}
@@ -242,6 +259,14 @@ func (x *run) evaluate(name string, m *layers.Model) error {
 	x.result.Evaluations = append(x.result.Evaluations, e)
 	x.o.Progress.Note(e.line())
 	return x.event(Event{Type: "eval", Stage: x.at.Stage, Tokens: x.at.Tokens, Eval: &e})
+}
+
+// evaluateTeacher measures what all stages are compared with, before the first.
+func (x *run) evaluateTeacher(stage int) error {
+	if stage > 1 {
+		return nil
+	}
+	return x.evaluate("teacher", x.teacher.Model)
 }
 
 // gate checks a stage's bound.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"stillhouse/checkpoints"
@@ -23,13 +24,15 @@ type cursor struct {
 	GlobalStep   int64 // updates of the whole run
 	Tokens       int64
 
-	swapped bool // the stage's layers are replaced
-	saved   bool // the stage's end is saved
+	rollbacks int  // in the phase
+	swapped   bool // the stage's layers are replaced
+	saved     bool // the stage's end is saved
 }
 
 // nextPhase leaves a phase: the optimizer starts fresh, the data goes on.
 func (c *cursor) nextPhase() {
 	c.Phase++
+	c.rollbacks = 0
 	c.Position = Position{Row: c.Row, Skip: c.Skip}
 }
 
@@ -41,8 +44,9 @@ func (c *cursor) nextStage() {
 
 // extra is the part of a checkpoint's state that only this package reads.
 type extra struct {
-	Model    layers.Config `json:"model"`
-	Position Position      `json:"position"`
+	Model     layers.Config `json:"model"`
+	Position  Position      `json:"position"`
+	Rollbacks int           `json:"rollbacks"`
 }
 
 // save writes a checkpoint; a name keeps it. t is nil between phases.
@@ -54,11 +58,15 @@ func (x *run) save(name string, t *Trainer) error {
 			optimizer = append(optimizer, safetensors.Named{Name: n.Name, Tensor: n.Value})
 		}
 	}
-	own, err := json.Marshal(extra{x.student.Config, x.at.Position})
+	own, err := json.Marshal(extra{x.student.Config, x.at.Position, x.at.rollbacks})
 	if err != nil {
 		return fmt.Errorf("save: %w", err)
 	}
-	began := time.Now()
+	began, before := time.Now(), x.last
+	x.folder.KeepLast = x.recipe.Checkpoint.KeepLast
+	if name == "" && !x.regular(x.at.Step) {
+		x.folder.KeepLast++ // it must not push out what rollBack goes to
+	}
 	c, err := checkpoints.Save(x.folder, checkpoints.State{
 		Name: name, Stage: x.at.Stage, Phase: x.at.Phase, Step: int64(x.at.Step), GlobalStep: x.at.GlobalStep,
 		Tokens: x.at.Tokens, ISA: layers.ISA(), Skip: x.at.Skip, LossScale: 1, Extra: own,
@@ -70,6 +78,12 @@ func (x *run) save(name string, t *Trainer) error {
 		x.o.Progress.Note("warning: " + err.Error())
 	}
 	x.last, x.saved, x.at.saved = c, time.Now(), name != ""
+	if old := x.at.lastSaved(before); old >= 0 && before.State.Name == "" && !x.regular(old) {
+		if err := checkpoints.Remove(x.folder, before.Path); err != nil {
+			x.o.Progress.Note("warning: " + err.Error())
+		}
+	}
+	x.noteTime()
 	x.o.Log.Info("checkpoint", "path", c.Path, "seconds", time.Since(began).Seconds())
 	return nil
 }
@@ -97,27 +111,39 @@ func (x *run) restore() error {
 		x.at.Stage = 1
 	}
 	x.student = x.teacher.Model.Share()
-	c, skipped, err := checkpoints.Latest(x.folder)
-	for _, p := range skipped {
-		x.o.Progress.Note(fmt.Sprintf("warning: skipped a damaged checkpoint: %v", p))
-	}
+	c, err := x.newest()
 	if err != nil {
 		return err
 	}
-	if c == nil || c.State.Stage == 0 {
-		if c == nil {
-			return x.folder.Metrics.Truncate(0)
-		}
-		return nil // the teacher's own training; nothing of the conversion is saved yet
+	switch {
+	case c == nil:
+		return x.folder.Metrics.Truncate(0)
+	case c.State.Stage == 0: // the teacher's end; nothing of the conversion is saved yet
+		x.last, x.at.GlobalStep, x.at.Tokens = c, c.State.GlobalStep, c.State.Tokens
+		return x.folder.Metrics.Truncate(c.State.MetricsBytes)
 	}
 	return x.restoreFrom(c)
+}
+
+// newest returns the newest whole checkpoint, nil if there is none at all, and
+// says what was wrong with newer ones.
+func (x *run) newest() (*checkpoints.Checkpoint, error) {
+	c, skipped, err := checkpoints.Latest(x.folder)
+	for _, p := range skipped {
+		note := fmt.Sprintf("warning: skipped a damaged checkpoint: %v", p)
+		if !slices.Contains(x.warned, note) {
+			x.warned = append(x.warned, note)
+			x.o.Progress.Note(note)
+		}
+	}
+	return c, err
 }
 
 func (x *run) restoreFrom(c *checkpoints.Checkpoint) error {
 	if err := x.folder.Metrics.Truncate(c.State.MetricsBytes); err != nil {
 		return err
 	}
-	student, pos, err := studentOf(c, x.teacher.Model)
+	student, own, err := studentOf(c, x.teacher.Model)
 	if err != nil {
 		return err
 	}
@@ -125,8 +151,8 @@ func (x *run) restoreFrom(c *checkpoints.Checkpoint) error {
 		x.o.Progress.Note(fmt.Sprintf("warning: the checkpoint was made with %s kernels, this machine runs %s: results will differ in the last bits", c.State.ISA, isa))
 	}
 	x.student, x.last, x.saved = student, c, time.Now()
-	x.at = cursor{Stage: c.State.Stage, Phase: c.State.Phase, Position: pos, GlobalStep: c.State.GlobalStep,
-		Tokens: c.State.Tokens, swapped: true, saved: c.State.Name != ""}
+	x.at = cursor{Stage: c.State.Stage, Phase: c.State.Phase, Position: own.Position, GlobalStep: c.State.GlobalStep,
+		Tokens: c.State.Tokens, rollbacks: own.Rollbacks, swapped: true, saved: c.State.Name != ""}
 	if err := x.replayResults(); err != nil {
 		return err
 	}
@@ -155,31 +181,30 @@ func (x *run) replayResults() error {
 
 // studentOf builds a checkpoint's student. Weights that are bit for bit the
 // teacher's share its memory again.
-func studentOf(c *checkpoints.Checkpoint, teacher *layers.Model) (*layers.Model, Position, error) {
-	var own extra
+func studentOf(c *checkpoints.Checkpoint, teacher *layers.Model) (m *layers.Model, own extra, err error) {
 	if err := json.Unmarshal(c.State.Extra, &own); err != nil {
-		return nil, own.Position, fmt.Errorf("%s: state: %w", c.Path, err)
+		return nil, own, fmt.Errorf("%s: state: %w", c.Path, err)
 	}
-	m, err := layers.New(own.Model, tensor.F32)
+	m, err = layers.New(own.Model, tensor.F32)
 	if err != nil {
-		return nil, own.Position, fmt.Errorf("%s: state: %w", c.Path, err)
+		return nil, own, fmt.Errorf("%s: state: %w", c.Path, err)
 	}
 	f, err := c.Weights()
 	if err != nil {
-		return nil, own.Position, err
+		return nil, own, err
 	}
 	defer f.Close()
 	if err := LoadWeights(m, f, nil); err != nil {
-		return nil, own.Position, fmt.Errorf("%s: %w", c.Path, err)
+		return nil, own, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	m.ShareEqual(teacher)
-	return m, own.Position, nil
+	return m, own, nil
 }
 
 // restoreOptimizer puts a checkpoint's moments into a trainer that goes on in
 // the middle of a phase.
 func (x *run) restoreOptimizer(t *Trainer) error {
-	if t.Step == 0 || x.last == nil || !x.last.HasOptimizer() {
+	if x.at.lastSaved(x.last) != t.Step || !x.last.HasOptimizer() {
 		return nil
 	}
 	f, err := x.last.Optimizer()
@@ -193,32 +218,6 @@ func (x *run) restoreOptimizer(t *Trainer) error {
 		}
 	}
 	return nil
-}
-
-// rollBack returns a trainer to the last checkpoint of its phase, keeping the
-// list of batches not to train on again.
-func (x *run) rollBack(t *Trainer) error {
-	if x.at.lastSaved(x.last) < 0 {
-		return fmt.Errorf("no checkpoint of this phase to roll back to (hint: a smaller learning_rate, or checkpoint.every_steps)")
-	}
-	f, err := x.last.Weights()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := LoadWeights(x.student, f, nil); err != nil {
-		return err
-	}
-	var own extra
-	if err := json.Unmarshal(x.last.State.Extra, &own); err != nil {
-		return err
-	}
-	skip := t.Skip
-	t.Position = own.Position
-	t.Skip = skip
-	x.at.GlobalStep, x.at.Tokens = x.last.State.GlobalStep, x.last.State.Tokens
-	x.o.Progress.Note(fmt.Sprintf("rolled back to step %d, skipping %d batches", t.Step, len(skip)))
-	return x.restoreOptimizer(t)
 }
 
 // event appends a line to metrics.jsonl.
@@ -247,7 +246,13 @@ func (x *run) timing(what, name string, seconds float64) {
 	}
 }
 
-func (x *run) noteTime() { x.timing("session", "", time.Since(x.began).Seconds()) }
+// noteTime accounts for the session up to now: at every checkpoint, so that a
+// kill loses no more of limits.max_time than of the training.
+func (x *run) noteTime() {
+	now := time.Now()
+	x.timing("session", "", now.Sub(x.noted).Seconds())
+	x.noted = now
+}
 
 // timeSpent sums the sessions of this run so far.
 func (x *run) timeSpent() (total time.Duration, err error) {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"stillhouse/checkpoints"
 	"stillhouse/checkpoints/hf"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/data"
@@ -35,10 +34,20 @@ func (x *run) loadTeacher(ctx context.Context) error {
 		return err
 	}
 	dir := x.folder.Path(teacherDir)
-	if x.teacher, err = LoadModel(dir); err == nil {
-		return nil // trained already
-	} else if _, gone := os.Stat(dir); gone == nil {
-		return err
+	if _, err := os.Stat(dir); err == nil {
+		c, err := x.newest()
+		if err != nil {
+			return err
+		}
+		if c == nil || c.State.Stage > 0 || c.State.Name != "" {
+			x.teacher, err = LoadModel(dir)
+			return err
+		}
+		// The checkpoint of the teacher's end is lost. From an older one it is
+		// trained to the same bits, and metrics.jsonl to the same lines.
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("train the teacher again: %w", err)
+		}
 	}
 	tok, err := x.tokenizer(*t.Train)
 	if err != nil {
@@ -91,10 +100,7 @@ func (x *run) trainTeacher(ctx context.Context, tok *tokenizer.Tokenizer) error 
 	}
 	m.Init(x.recipe.Seed)
 	x.student = m
-	k, skipped, err := checkpoints.Latest(x.folder)
-	for _, p := range skipped {
-		x.o.Progress.Note(fmt.Sprintf("warning: skipped a damaged checkpoint: %v", p))
-	}
+	k, err := x.newest()
 	if err != nil {
 		return err
 	}
@@ -106,29 +112,25 @@ func (x *run) trainTeacher(ctx context.Context, tok *tokenizer.Tokenizer) error 
 	} else if err := x.folder.Metrics.Truncate(0); err != nil {
 		return err
 	}
-	rp, _ := x.recipe.TeacherPhase()
 	x.o.Progress.Note(fmt.Sprintf("teacher: %d layers, width %d, %s parameters, from scratch", c.Layers(), c.HiddenSize, humanCount(int64(m.Size()))))
-	if err := x.train(ctx, "teacher", phase(rp, nil, nil), nil); err != nil {
-		return err
+	if !x.at.saved {
+		rp, _ := x.recipe.TeacherPhase()
+		if err := x.train(ctx, "teacher", phase(rp, nil, nil), nil); err != nil {
+			return err
+		}
+		x.at.nextPhase()
+		if err := x.save("teacher", nil); err != nil {
+			return err
+		}
 	}
-	x.at.nextPhase()
-	if err := x.save("teacher", nil); err != nil {
-		return err
-	}
-	x.at = cursor{Stage: 1, Position: Position{}, GlobalStep: x.at.GlobalStep, Tokens: x.at.Tokens}
+	x.at = cursor{Stage: 1, GlobalStep: x.at.GlobalStep, Tokens: x.at.Tokens}
 	return nil
 }
 
 func teacherConfig(g recipes.Geometry, tok *tokenizer.Tokenizer) layers.Config {
-	c := layers.Config{
-		VocabSize: g.VocabSize, HiddenSize: g.HiddenSize, Intermediate: g.Intermediate, Heads: g.Heads, KVHeads: g.KVHeads,
-		HeadDim: g.HeadDim, RopeTheta: g.RopeTheta, NormEps: g.NormEps, Tied: g.Tied, MaxPositions: int(g.MaxPositions),
-	}
+	c := geometryConfig(g)
 	if c.VocabSize == 0 {
 		c.VocabSize = tok.Size()
-	}
-	if c.HeadDim == 0 {
-		c.HeadDim = g.HiddenSize / g.Heads
 	}
 	for _, s := range []struct {
 		name string
@@ -137,6 +139,18 @@ func teacherConfig(g recipes.Geometry, tok *tokenizer.Tokenizer) layers.Config {
 		if id, ok := tok.Special(s.name); ok {
 			*s.id = int(id)
 		}
+	}
+	return c
+}
+
+// geometryConfig is teacherConfig as far as it goes without a tokenizer.
+func geometryConfig(g recipes.Geometry) layers.Config {
+	c := layers.Config{
+		VocabSize: g.VocabSize, HiddenSize: g.HiddenSize, Intermediate: g.Intermediate, Heads: g.Heads, KVHeads: g.KVHeads,
+		HeadDim: g.HeadDim, RopeTheta: g.RopeTheta, NormEps: g.NormEps, Tied: g.Tied, MaxPositions: int(g.MaxPositions),
+	}
+	if c.HeadDim == 0 {
+		c.HeadDim = g.HiddenSize / g.Heads
 	}
 	for range g.Layers {
 		c.Mixers = append(c.Mixers, layers.Mixed{Kind: layers.KindAttention})

@@ -40,11 +40,12 @@ type Fill func(row int64, b *layers.Batch) error
 // Position is where a Trainer stands; with the weights and the optimizer's
 // moments it is all that a checkpoint needs to go on to the same bits.
 type Position struct {
-	Step    int     `json:"step"`    // of the phase, taken so far
-	Row     int64   `json:"row"`     // the next row of the training stream
-	Updates int     `json:"updates"` // of the optimizer
-	Skip    []int64 `json:"skip"`    // first rows of micro-batches whose loss or gradient was not finite
-	Skipped int     `json:"skipped"` // steps without an update, in this phase
+	Step    int     `json:"step"`     // of the phase, taken so far
+	Row     int64   `json:"row"`      // the next row of the training stream
+	Updates int     `json:"updates"`  // of the optimizer
+	Skip    []int64 `json:"skip"`     // first rows of micro-batches whose loss or gradient was not finite
+	Skipped int     `json:"skipped"`  // steps without an update, in this phase
+	InARow  int     `json:"in_a_row"` // of those, the latest without a good one between
 }
 
 // Metrics is what one step reports; it holds no wall-clock time, so that a
@@ -66,7 +67,6 @@ type Trainer struct {
 	fill    Fill
 	micro   []*layers.Batch // host copies of one step's micro-batches
 	terms   []float64
-	row     int // consecutive steps without an update
 }
 
 // NewTrainer prepares a phase. Parameters that train get memory of their own;
@@ -77,9 +77,7 @@ func NewTrainer(p *layers.Pool, teacher, student *layers.Model, ph Phase, fill F
 	t.opt = layers.NewAdamW(p, ph.AdamW, ph.trainable(student))
 	t.opt.Steps = at.Updates
 	b := layers.NewBatch(ph.B, ph.T, student.Embed.Value.DType())
-	for range ph.Accumulate {
-		t.micro = append(t.micro, layers.NewBatch(ph.B, ph.T, student.Embed.Value.DType()))
-	}
+	t.micro = microBatches(ph, student)
 	c := layers.StepConfig{Student: student, Batch: b, Objective: ph.Objective, Grad: t.opt.Grad}
 	if ph.Objective.NeedsTeacher() {
 		c.Teacher = teacher
@@ -99,7 +97,7 @@ func (t *Trainer) Done() bool { return t.Step >= t.Phase.Schedule.Steps }
 // step is skipped and remembered, and *NonFinite comes back with the metrics.
 func (t *Trainer) Train() (Metrics, error) {
 	m := Metrics{LR: t.Phase.Schedule.At(t.Step)}
-	rows, err := t.fetch()
+	rows, err := t.fetch(t.fill, t.micro)
 	if err != nil {
 		return m, err
 	}
@@ -118,38 +116,50 @@ func (t *Trainer) Train() (Metrics, error) {
 	if !finite(m.Loss) || !finite(m.GradNorm) {
 		t.Skip = append(t.Skip, rows...)
 		t.Skipped++
-		t.row++
-		return m, &NonFinite{Phase: t.Phase.Name, Step: t.Step, Loss: m.Loss, GradNorm: m.GradNorm, Tensor: t.badTensor(), InARow: t.row}
+		t.InARow++
+		return m, &NonFinite{Phase: t.Phase.Name, Step: t.Step, Loss: m.Loss, GradNorm: m.GradNorm, Tensor: t.badTensor(), InARow: t.InARow}
 	}
 	if m.GradNorm == 0 {
-		return m, fmt.Errorf("phase %s step %d: every gradient is zero: the objective does not move what trains (hint: check phases' trainable and objective)", t.Phase.Name, t.Step)
+		return m, fmt.Errorf("phase %s step %d: %w (hint: check phases' trainable and objective)", t.Phase.Name, t.Step, errNoGradient)
 	}
-	t.row = 0
+	if t.Step == 1 && t.Phase.silent(m.Terms) {
+		return m, fmt.Errorf("phase %s step %d: the student equals the teacher in every distillation term, so that only the labels teach: %w (hint: check student.mixer.init and phases' trainable)",
+			t.Phase.Name, t.Step, errNoGradient)
+	}
+	t.InARow = 0
 	t.opt.Step(m.LR, m.GradNorm, t.Phase.MaxNorm)
 	t.Updates = t.opt.Steps
 	return m, nil
 }
 
-// fetch fills the micro-batches, jumping over those on the skip list, and
+// microBatches returns the batches that one step of ph reads.
+func microBatches(ph Phase, m *layers.Model) (bs []*layers.Batch) {
+	for range ph.Accumulate {
+		bs = append(bs, layers.NewBatch(ph.B, ph.T, m.Embed.Value.DType()))
+	}
+	return bs
+}
+
+// fetch fills one step's micro-batches, jumping over those on the skip list, and
 // shares the loss evenly among all of the step's unmasked tokens. It returns
 // the first row of each.
-func (t *Trainer) fetch() (rows []int64, err error) {
+func (p *Position) fetch(fill Fill, micro []*layers.Batch) (rows []int64, err error) {
 	counted := 0.0
-	for _, b := range t.micro {
-		for slices.Contains(t.Skip, t.Row) {
-			t.Row += int64(b.B)
+	for _, b := range micro {
+		for slices.Contains(p.Skip, p.Row) {
+			p.Row += int64(b.B)
 		}
-		if err := t.fill(t.Row, b); err != nil {
-			return nil, fmt.Errorf("training row %d: %w", t.Row, err)
+		if err := fill(p.Row, b); err != nil {
+			return nil, fmt.Errorf("training row %d: %w", p.Row, err)
 		}
-		rows = append(rows, t.Row)
-		t.Row += int64(b.B)
+		rows = append(rows, p.Row)
+		p.Row += int64(b.B)
 		counted += b.TotalWeight()
 	}
 	if counted == 0 {
 		return nil, fmt.Errorf("training row %d: every token is masked (hint: data.loss_on: all, or a longer sequence_len)", rows[0])
 	}
-	for _, b := range t.micro {
+	for _, b := range micro {
 		b.ScaleWeight(1 / counted)
 	}
 	return rows, nil
@@ -165,6 +175,22 @@ type NonFinite struct {
 
 func (e *NonFinite) Error() string {
 	return fmt.Sprintf("phase %s step %d: loss %g, gradient norm %g, first bad gradient %s: the step was skipped", e.Phase, e.Step, e.Loss, e.GradNorm, e.Tensor)
+}
+
+// errNoGradient is a step that would do nothing.
+var errNoGradient = errors.New("every gradient is zero: the objective does not move what trains")
+
+// silent reports whether the phase distils and no term of that moves anything: a
+// divergence or distance of exactly 0 has no gradient.
+func (p Phase) silent(terms []float64) bool {
+	distils, moves := false, false
+	for i, t := range p.Objective {
+		if t.Type != layers.CrossEntropy {
+			distils = true
+			moves = moves || t.Weight*terms[i] != 0
+		}
+	}
+	return distils && !moves
 }
 
 // isNonFinite returns the NonFinite in err, nil if there is none.

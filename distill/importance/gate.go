@@ -34,12 +34,13 @@ func Gate(p Probe, sampled bool) (Scores, error) {
 	if err != nil {
 		return s, fmt.Errorf("importance: gate: %w", err)
 	}
+	defer step.Close()
 	r := rand.New(rand.NewPCG(p.Seed, 0x6a7e))
 	sum := make([]float64, len(p.Layers))
 	sequences := 0
 	for i := range p.Batches {
 		if err := p.Fill(i, b); err != nil {
-			return s, err
+			return s, fmt.Errorf("importance: gate: batch %d: %w", i, err)
 		}
 		if sampled {
 			logits, err := layers.Logits(p.Pool, p.Teacher, b)
@@ -68,13 +69,12 @@ func Gate(p Probe, sampled bool) (Scores, error) {
 		p.progress(i+1, p.Batches)
 	}
 	if sequences == 0 {
-		return s, fmt.Errorf("importance: gate: no calibration sequence has an unmasked token (hint: data.loss_on: all)")
+		return s, errMasked(s)
 	}
 	for j := range sum {
 		s.Layers[j].Value = math.Sqrt(sum[j] / float64(sequences))
 	}
-	s.Seconds = since(began)
-	return s, nil
+	return p.done(s, began)
 }
 
 // perSequence scales the weights so that each sequence's sum to one, and

@@ -37,10 +37,9 @@ func LOO(p Probe, metric Metric, block bool, accuracy func(m *layers.Model) (flo
 		err = leaveOutLoss(&p, &s, metric, block)
 	}
 	if err != nil {
-		return s, fmt.Errorf("importance: loo: %w", err)
+		return s, err
 	}
-	s.Seconds = since(began)
-	return s, nil
+	return p.done(s, began)
 }
 
 func leaveOutLoss(p *Probe, s *Scores, metric Metric, block bool) error {
@@ -55,31 +54,39 @@ func leaveOutLoss(p *Probe, s *Scores, metric Metric, block bool) error {
 	}
 	step, err := layers.NewStep(p.Pool, c)
 	if err != nil {
-		return err
+		return fmt.Errorf("importance: loo: %w", err)
 	}
-	done, total := 0, p.Batches*(len(p.Layers)+1)
+	defer step.Close()
+	done, total, counted := 0, p.Batches*(len(p.Layers)+1), 0
 	for i := range p.Batches {
 		if err := p.Fill(i, b); err != nil {
-			return err
+			return fmt.Errorf("importance: loo: batch %d: %w", i, err)
 		}
 		if normalise(b) == 0 {
 			continue
 		}
 		if err := step.Run(); err != nil {
-			return err
+			return fmt.Errorf("importance: loo: %w", err)
 		}
 		whole := step.Loss()
 		for j, l := range p.Layers {
 			step.SetGate(l, 0, block)
 			if err := step.RunStudent(); err != nil {
-				return fmt.Errorf("without layer %d: %w", l, err)
+				return fmt.Errorf("importance: loo: without layer %d: %w", l, err)
 			}
 			step.SetGate(l, 1, block)
-			s.Layers[j].Value += (step.Loss() - whole) / float64(p.Batches)
+			s.Layers[j].Value += step.Loss() - whole
 			done++
 			p.progress(done+i+1, total)
 		}
+		counted++
 		s.Tokens += int64(p.B * p.T * (len(p.Layers) + 1))
+	}
+	if counted == 0 {
+		return errMasked(*s)
+	}
+	for j := range s.Layers {
+		s.Layers[j].Value /= float64(counted)
 	}
 	return nil
 }
@@ -96,12 +103,12 @@ func normalise(b *layers.Batch) float64 {
 func leaveOutAccuracy(p *Probe, s *Scores, block bool, accuracy func(m *layers.Model) (float64, error)) error {
 	whole, err := accuracy(p.Student)
 	if err != nil {
-		return err
+		return fmt.Errorf("importance: loo: %w", err)
 	}
 	for j, l := range p.Layers {
 		a, err := accuracy(p.Student.Without(l, block))
 		if err != nil {
-			return fmt.Errorf("without layer %d: %w", l, err)
+			return fmt.Errorf("importance: loo: without layer %d: %w", l, err)
 		}
 		s.Layers[j].Value = whole - a
 		p.progress(j+1, len(p.Layers))

@@ -1,6 +1,7 @@
 package importance
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,18 +10,20 @@ import (
 	"stillhouse/layers"
 )
 
-// Trial is a short distillation that can be taken further.
-type Trial interface {
-	// Train takes steps more and returns the loss of each.
-	Train(steps int) ([]float64, error)
-	// Tokens returns how many tokens were trained on so far.
+// Cohort trains one probe a layer side by side, so that what they have in common
+// is computed once.
+type Cohort interface {
+	// Train takes the probes of the given indices further and returns the loss
+	// of each of their steps; tick hears of every one. Who is left out once is
+	// never asked for again.
+	Train(alive []int, steps int, tick func()) ([][]float64, error)
+	// Tokens returns how many tokens all probes together have trained on.
 	Tokens() int64
-	Close()
 }
 
-// Start begins a distillation of the mixers of the given layers of m against
-// the teacher, everything else frozen.
-type Start func(m *layers.Model, train []int) (Trial, error)
+// Gather begins a Cohort: in models[i], which is the student elsewhere, the
+// mixer of layer ls[i] trains.
+type Gather func(models []*layers.Model, ls []int) Cohort
 
 // MMR is Apriel-H1's MIL-Mamba-Replacement: each layer alone is swapped for an
 // initialised Mamba mixer, which is then distilled for a number of steps; the
@@ -28,86 +31,73 @@ type Start func(m *layers.Model, train []int) (Trial, error)
 //
 // With halving, all layers start with a fraction of the steps and the better
 // half goes on with twice as many, until the best have had them all: about
-// log₂(L) times cheaper, and as good for the layers that will be replaced next.
-func MMR(p Probe, replace Replace, start Start, steps int, halving bool) (Scores, error) {
+// log₂(L) times cheaper, and as good for the layers that will be replaced next,
+// whose scores are the same as without.
+func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scores, error) {
 	began := time.Now()
 	s := p.scores("mmr", fmt.Sprintf("distillation loss after %d steps", steps))
+	models := make([]*layers.Model, len(p.Layers))
 	alive := make([]int, len(p.Layers)) // indices into s.Layers
-	for j := range alive {
-		alive[j] = j
-	}
-	rounds := 1
-	if halving {
-		for n := len(p.Layers); n > 2; n = (n + 1) / 2 {
-			rounds++
+	for j, l := range p.Layers {
+		models[j], alive[j] = p.Student.Share(), j
+		if err := replace(models[j], l); err != nil {
+			return s, fmt.Errorf("importance: mmr: layer %d: %w", l, err)
 		}
 	}
-	trials := make([]Trial, len(p.Layers))
-	defer func() {
-		for _, t := range trials {
-			if t != nil {
-				t.Close()
-			}
+	c := gather(models, p.Layers)
+	ends := rounds(len(p.Layers), steps, halving)
+	taken, done, total := 0, 0, 0
+	for i, n := 0, len(alive); i < len(ends); i, n = i+1, (n+1)/2 {
+		total += n * (ends[i] - taken)
+		taken = ends[i]
+	}
+	taken = 0
+	losses := make([][]float64, len(p.Layers))
+	for round, upTo := range ends {
+		more, err := c.Train(alive, upTo-taken, func() { done++; p.progress(done, total) })
+		if err != nil {
+			return s, fmt.Errorf("importance: mmr: %w", err)
 		}
-	}()
-	taken := 0
-	for round := range rounds {
-		upTo := max(1, steps>>(rounds-1-round))
 		for k, j := range alive {
-			l := p.Layers[j]
-			if trials[j] == nil {
-				m := p.Student.Share()
-				if err := replace(m, l); err != nil {
-					return s, fmt.Errorf("importance: mmr: layer %d: %w", l, err)
-				}
-				t, err := start(m, []int{l})
-				if err != nil {
-					return s, fmt.Errorf("importance: mmr: layer %d: %w", l, err)
-				}
-				trials[j] = t
+			losses[j] = append(losses[j], more[k]...)
+			s.Layers[j].Value = lastFifth(losses[j])
+			if halving {
+				s.Layers[j].Steps = upTo
 			}
-			losses, err := trials[j].Train(upTo - taken)
-			if err != nil {
-				return s, fmt.Errorf("importance: mmr: layer %d: %w", l, err)
-			}
-			s.Layers[j].Value = lastFifth(losses)
-			if !halving { // nothing will go on: let its memory go
-				s.Tokens += trials[j].Tokens()
-				trials[j].Close()
-				trials[j] = nil
-			}
-			p.progress(round*len(p.Layers)+k+1, rounds*len(p.Layers))
 		}
 		taken = upTo
-		if round < rounds-1 {
-			slices.SortStableFunc(alive, func(a, b int) int {
-				if s.Layers[a].Value < s.Layers[b].Value {
-					return -1
-				}
-				return 1
-			})
+		if round < len(ends)-1 {
+			slices.SortStableFunc(alive, func(a, b int) int { return cmp.Compare(s.Layers[a].Value, s.Layers[b].Value) })
 			alive = alive[:(len(alive)+1)/2]
 			slices.Sort(alive)
 		}
 	}
-	for _, t := range trials {
-		if t != nil {
-			s.Tokens += t.Tokens()
-		}
-	}
-	s.Seconds = since(began)
-	return s, nil
+	s.Tokens = c.Tokens()
+	return p.done(s, began)
 }
 
-// lastFifth is the mean of the last fifth, at least one value.
-func lastFifth(losses []float64) float64 {
-	if len(losses) == 0 {
-		return math.NaN()
+// rounds returns after how many steps each round ends: all of them in one or,
+// with halving, twice as many a round until about two layers are left.
+func rounds(layers, steps int, halving bool) []int {
+	ends := []int{steps}
+	if halving {
+		for n := layers; n > 2 && ends[0] > 1; n = (n + 1) / 2 {
+			ends = append([]int{ends[0] / 2}, ends...)
+		}
 	}
+	return ends
+}
+
+// lastFifth is the mean of the last fifth, at least one value. A distillation
+// that left the numbers ranks last: as the largest that a file can hold.
+func lastFifth(losses []float64) float64 {
 	tail := losses[len(losses)-max(1, len(losses)/5):]
 	var sum float64
 	for _, v := range tail {
 		sum += v
 	}
-	return sum / float64(len(tail))
+	if mean := sum / float64(len(tail)); !math.IsNaN(mean) && !math.IsInf(mean, 0) {
+		return mean
+	}
+	return math.MaxFloat64
 }

@@ -3,6 +3,7 @@ package importance
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -14,6 +15,9 @@ import (
 type Score struct {
 	Layer int     `json:"layer"`
 	Value float64 `json:"value"`
+	// Steps of distillation behind Value, with successive halving: a layer that
+	// stayed longer ranks before those that left, whose values are of another age.
+	Steps int `json:"steps,omitempty"`
 }
 
 // Scores is the result of one scorer, with what it cost.
@@ -30,7 +34,7 @@ type Scores struct {
 func (s Scores) Order() []int {
 	v := slices.Clone(s.Layers)
 	slices.SortStableFunc(v, func(a, b Score) int {
-		return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(b.Layer, a.Layer))
+		return cmp.Or(cmp.Compare(b.Steps, a.Steps), cmp.Compare(a.Value, b.Value), cmp.Compare(b.Layer, a.Layer))
 	})
 	order := make([]int, len(v))
 	for i, x := range v {
@@ -84,7 +88,22 @@ func (p *Probe) scores(method, metric string) Scores {
 	return s
 }
 
-func since(t time.Time) float64 { return time.Since(t).Seconds() }
+// done completes a result. A value that is not a number would rank anywhere and
+// cannot be saved, so it is an error.
+func (p *Probe) done(s Scores, began time.Time) (Scores, error) {
+	for _, x := range s.Layers {
+		if math.IsNaN(x.Value) || math.IsInf(x.Value, 0) {
+			return s, fmt.Errorf("importance: %s: layer %d scores %g (hint: look at the weights and the calibration data)", s.Method, x.Layer, x.Value)
+		}
+	}
+	s.Seconds = time.Since(began).Seconds()
+	return s, nil
+}
+
+// errMasked is a calibration set that says nothing.
+func errMasked(s Scores) error {
+	return fmt.Errorf("importance: %s: no calibration sequence has an unmasked token (hint: data.loss_on: all)", s.Method)
+}
 
 // Baseline scores without looking at the model: random (by the seed), uniform
 // (evenly spaced layers first), first, last or manual (order as given).

@@ -2,10 +2,24 @@ package importance
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"stillhouse/layers"
 )
+
+// Trial is a short distillation.
+type Trial interface {
+	// Train takes steps more and returns the loss of each.
+	Train(steps int) ([]float64, error)
+	// Tokens returns how many tokens were trained on so far.
+	Tokens() int64
+	Close()
+}
+
+// Start begins a distillation of the mixers of the given layers of m against
+// the teacher, everything else frozen.
+type Start func(m *layers.Model, train []int) (Trial, error)
 
 // Restore scores from the other end, as KL-guided selection does
 // (arXiv:2512.20569): all candidates are Mamba and distilled together for
@@ -28,7 +42,7 @@ func Restore(p Probe, replace Replace, start Start, warmup, steps int) (Scores, 
 	p.progress(1, total)
 	b := p.batch()
 	without := warm.Share()
-	without.Own(func(*layers.Param) bool { return true })
+	without.Own(p.mixers(warm))
 	if err := p.train(&s, start, without, p.Layers, steps); err != nil {
 		return s, fmt.Errorf("importance: restore: none restored: %w", err)
 	}
@@ -45,7 +59,7 @@ func Restore(p Probe, replace Replace, start Start, warmup, steps int) (Scores, 
 				rest = append(rest, o)
 			}
 		}
-		m.Own(func(*layers.Param) bool { return true })
+		m.Own(p.mixers(warm))
 		m.PutBack(l, p.Student)
 		if err := p.train(&s, start, m, rest, steps); err != nil {
 			return s, fmt.Errorf("importance: restore: layer %d: %w", l, err)
@@ -57,8 +71,17 @@ func Restore(p Probe, replace Replace, start Start, warmup, steps int) (Scores, 
 		s.Layers[j].Value = base - kl
 		p.progress(j+3, total)
 	}
-	s.Seconds = since(began)
-	return s, nil
+	return p.done(s, began)
+}
+
+// mixers returns whether a parameter is of the mixers that take part: what each
+// short distillation needs a copy of its own of.
+func (p *Probe) mixers(m *layers.Model) func(*layers.Param) bool {
+	var of []*layers.Param
+	for _, l := range p.Layers {
+		of = append(of, m.Blocks[l].Mixer.Params()...)
+	}
+	return func(q *layers.Param) bool { return slices.Contains(of, q) }
 }
 
 func (p *Probe) train(s *Scores, start Start, m *layers.Model, train []int, steps int) error {

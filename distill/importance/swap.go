@@ -30,11 +30,11 @@ func Swap(p Probe, replace Replace) (Scores, error) {
 		s.Tokens += int64(p.Batches * p.B * p.T)
 		p.progress(j+1, len(p.Layers))
 	}
-	s.Seconds = since(began)
-	return s, nil
+	return p.done(s, began)
 }
 
-// kl returns KL(teacher‖m) over the calibration set, the mean of its batches.
+// kl returns KL(teacher‖m) over the calibration set, the mean of its batches that
+// have an unmasked token.
 func (p *Probe) kl(m *layers.Model, b *layers.Batch) (float64, error) {
 	step, err := layers.NewStep(p.Pool, layers.StepConfig{
 		Student: m, Teacher: p.Teacher, Batch: b,
@@ -43,7 +43,8 @@ func (p *Probe) kl(m *layers.Model, b *layers.Batch) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var sum float64
+	defer step.Close()
+	sum, counted := 0.0, 0
 	for i := range p.Batches {
 		if err := p.Fill(i, b); err != nil {
 			return 0, err
@@ -55,6 +56,10 @@ func (p *Probe) kl(m *layers.Model, b *layers.Batch) (float64, error) {
 			return 0, err
 		}
 		sum += step.Loss()
+		counted++
 	}
-	return sum / float64(p.Batches), nil
+	if counted == 0 {
+		return 0, fmt.Errorf("no calibration sequence has an unmasked token (hint: data.loss_on: all)")
+	}
+	return sum / float64(counted), nil
 }

@@ -61,7 +61,8 @@ teacher with a distillation loss.
 	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
 	f.IntVar(&a.threads, "threads", 0, "CPU threads; 0 takes all (results do not depend on it)")
 	f.StringVar(&a.progress, "progress", "auto", "auto, bar, plain, json or none")
-	root.AddCommand(a.runCommand(), a.resumeCommand())
+	root.AddCommand(a.runCommand(), a.resumeCommand(), a.benchCommand())
+	root.AddCommand(a.ablateCommand())
 	return root
 }
 

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"stillhouse/distill"
+)
+
+// bench runs one command line and returns what it printed.
+func bench(t *testing.T, line string) (string, error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := newApp(&out, &errs)
+	ctx := withArgs(t.Context(), a, strings.Fields(line))
+	err := a.command().ExecuteContext(ctx)
+	return out.String(), err
+}
+
+func TestBenchStepPrintsOneJSONObject(t *testing.T) {
+	out, err := bench(t, "bench step --batch 1 --seq 16 --steps 1 --threads 1 --json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r distill.StepReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if r.Batch != 1 || r.Seq != 16 || r.Steps != 1 || r.Threads != 1 || r.Geometry != "default" {
+		t.Errorf("flags did not arrive: %+v", r)
+	}
+}
+
+func TestBenchStepPrintsItsProfileWhenAsked(t *testing.T) {
+	const line = "bench step --batch 1 --seq 16 --steps 1 --threads 1"
+	short, err := bench(t, line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := bench(t, line+" --profile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"tokens/s", "share of peak", "peak memory", "planned"} {
+		if !strings.Contains(short, want) {
+			t.Errorf("the report does not say %q:\n%s", want, short)
+		}
+	}
+	if strings.Contains(short, "rmsnorm") || !strings.Contains(long, "rmsnorm") {
+		t.Errorf("operations belong to --profile alone:\n%s\n%s", short, long)
+	}
+}
+
+func TestBenchGenerateMeasuresTheContextsAskedFor(t *testing.T) {
+	out, err := bench(t, "bench generate --contexts 8,16 --decode 2 --threads 1 --progress none --json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r distill.GenerateReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if len(r.Speeds) != 10 || r.Speeds[0].Context != 8 || r.Speeds[1].Context != 16 || r.Source != "embedded:teacher" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestWrongBenchFlagsAreUsageErrors(t *testing.T) {
+	for _, line := range []string{"bench step --geometry huge", "bench step --batch -1", "bench generate --contexts 0", "bench generate --decode 0"} {
+		if _, err := bench(t, line); exitCode(err) != exitUsage {
+			t.Errorf("%s: got %v with code %d, want code %d", line, err, exitCode(err), exitUsage)
+		}
+	}
+}

@@ -1,10 +1,13 @@
 package distill
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"stillhouse/data"
+	"stillhouse/data/chat"
 	"stillhouse/data/tasks"
 	"stillhouse/data/tokenizer"
 	"stillhouse/layers"
@@ -23,6 +26,9 @@ const (
 type stream struct {
 	recipe  *recipes.Recipe
 	tok     *tokenizer.Tokenizer
+	frame   *data.Frame          // nil: that of tokenizers trained here
+	chat    *chat.Template       // nil: the model has none
+	badChat error                // why, if it has one that cannot be read
 	loaders map[int]*data.Loader // by sequence length
 }
 
@@ -34,9 +40,14 @@ func (s *stream) loader(t int) (*data.Loader, error) {
 	if l := s.loaders[t]; l != nil {
 		return l, nil
 	}
-	l, err := data.Open(dataConfig(s.recipe, t), s.tok)
-	if err != nil {
+	c := dataConfig(s.recipe, t)
+	c.Frame, c.Template = s.frame, s.chat
+	if err := fetchedSources(&c); err != nil {
 		return nil, err
+	}
+	l, err := data.Open(c, s.tok)
+	if err != nil {
+		return nil, errors.Join(err, s.badChat)
 	}
 	s.loaders[t] = l
 	return l, nil
@@ -75,13 +86,17 @@ func (s *stream) questions(t recipes.Task) ([]Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	bos, ok := s.tok.Special(tokenizer.BOS)
-	if !ok {
+	var begin []int32
+	if bos, ok := s.tok.Special(tokenizer.BOS); s.frame == nil && !ok {
 		return nil, fmt.Errorf("the tokenizer has no token %s", tokenizer.BOS)
+	} else if s.frame == nil {
+		begin = []int32{bos}
+	} else if s.frame.BOS >= 0 {
+		begin = []int32{s.frame.BOS}
 	}
 	var qs []Question
 	for _, item := range tasks.Items(task, tasks.Test, 0, t.Items) {
-		q := Question{Prompt: []int32{bos}, Grade: item.Grade}
+		q := Question{Prompt: slices.Clone(begin), Grade: item.Grade}
 		read := 0
 		for _, p := range item.Parts { // encoded apart, as in training
 			ids := s.tok.Encode(p.Text)

@@ -78,26 +78,41 @@ func BenchGenerate(ctx context.Context, p *layers.Pool, source string, contexts 
 // depends neither on which layers are replaced nor on the weights.
 func hybridsOf(p *layers.Pool, teacher *layers.Model) ([]namedModel, error) {
 	models := []namedModel{{"teacher", teacher}}
-	var attention []int
-	for l, m := range teacher.Config.Mixers {
-		if m.Kind == layers.KindAttention {
-			attention = append(attention, l)
-		}
-	}
+	attention := attentionLayers(teacher)
 	for quarter := 1; quarter <= 4; quarter++ {
 		n := (quarter*len(attention) + 3) / 4
 		if n == 0 || n == (((quarter-1)*len(attention))+3)/4 {
 			continue // fewer than four layers: the same hybrid again
 		}
-		h := teacher.Share()
-		for _, l := range attention[len(attention)-n:] {
-			if _, err := Swap(p, h, l, MixerSpec{Kind: layers.KindMamba2, Init: InitRandom}, 1, nil); err != nil {
-				return nil, err
-			}
+		h, err := replaced(p, teacher, MixerSpec{Kind: layers.KindMamba2}, attention[len(attention)-n:])
+		if err != nil {
+			return nil, err
 		}
-		models = append(models, namedModel{fmt.Sprintf("%d of %d Mamba", n, len(attention)), h})
+		models = append(models, h)
 	}
 	return models, nil
+}
+
+// replaced returns a model with fresh mixers at the given layers: as fast, and as
+// good as nothing.
+func replaced(p *layers.Pool, teacher *layers.Model, s MixerSpec, ls []int) (namedModel, error) {
+	h := teacher.Share()
+	s.Init = InitRandom
+	for _, l := range ls {
+		if _, err := Swap(p, h, l, s, 1, nil); err != nil {
+			return namedModel{}, err
+		}
+	}
+	return namedModel{fmt.Sprintf("%d of %d Mamba", len(ls), len(attentionLayers(teacher))), h}, nil
+}
+
+func attentionLayers(m *layers.Model) (ls []int) {
+	for l, x := range m.Config.Mixers {
+		if x.Kind == layers.KindAttention {
+			ls = append(ls, l)
+		}
+	}
+	return ls
 }
 
 // studentsOf returns the teacher of a run and the student of each stage's end.

@@ -46,6 +46,7 @@ func (x *run) sameRecipe() error {
 	}
 	for _, l := range lines {
 		x.o.Progress.Note("recipe changed:" + l)
+		x.o.Log.Info("recipe changed", "key", strings.TrimSpace(l))
 	}
 	return x.folder.WriteFile(checkpoints.RecipeFile, resolved)
 }

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"stillhouse/checkpoints"
-	"stillhouse/layers"
 )
 
 // speedFile holds the speed measurements, which depend on the machine.
@@ -32,6 +32,7 @@ func (x *run) complete() error {
 		return err
 	}
 	x.result.Complete = true
+	x.o.Log.Info("complete", "report", x.result.Report)
 	return x.folder.WriteJSON(resultFile, x.result)
 }
 
@@ -45,7 +46,8 @@ func (x *run) saveStudent() error {
 	return SaveModel(dir, x.student, x.teacher.Tokenizer, "")
 }
 
-// speeds measures teacher and final student at the recipe's contexts.
+// speeds measures the teacher, a hybrid of each stage's layers and one without
+// any attention at the recipe's contexts.
 func (x *run) speeds() error {
 	var contexts []int
 	for _, c := range x.recipe.Eval.Contexts {
@@ -54,19 +56,31 @@ func (x *run) speeds() error {
 	if len(contexts) == 0 {
 		return nil
 	}
-	models := []*layers.Model{x.teacher.Model}
-	names := []string{"teacher"}
+	teacher := x.teacher.Model
+	models := []namedModel{{"teacher", teacher}}
 	if !x.recipe.TeacherOnly() {
-		models = append(models, x.student)
-		names = append(names, fmt.Sprintf("student %s", x.student.Config.Strip()))
+		sets := [][]int{attentionLayers(teacher)}
+		for _, s := range slices.Backward(x.result.Plan.Stages) {
+			if len(s.Mamba) < len(sets[0]) {
+				sets = slices.Insert(sets, 0, s.Mamba)
+			}
+		}
+		for _, ls := range sets {
+			h, err := replaced(x.pool, teacher, mixerSpec(x.recipe.Student.Mixer), ls)
+			if err != nil {
+				return err
+			}
+			models = append(models, h)
+		}
 	}
 	x.o.Progress.Begin("measure speed against context", len(models))
 	defer x.o.Progress.End()
 	var all []Speed
 	for i, m := range models {
-		x.o.Progress.Advance(i, "speed of "+names[i])
-		all = append(all, MeasureSpeed(x.pool, names[i], m, contexts, x.recipe.Eval.DecodeTokens)...)
+		x.o.Progress.Advance(i, m.name)
+		all = append(all, MeasureSpeed(x.pool, m.name, m.model, contexts, x.recipe.Eval.DecodeTokens)...)
 	}
+	x.o.Progress.Advance(len(models), "")
 	return x.folder.WriteJSON(speedFile, all)
 }
 

@@ -109,7 +109,7 @@ func glob(parts []string, name string) bool {
 func dataConfig(r *recipes.Recipe, sequenceLen int) data.Config {
 	c := data.Config{
 		SequenceLen: sequenceLen, Packing: r.Data.Packing, LossOn: data.LossOn(r.Data.LossOn),
-		Seed: r.Seed, ValidationFraction: r.Data.Validation.Fraction,
+		Seed: r.Seed, ValidationFraction: r.Data.Validation.Fraction, OnError: data.OnError(r.Data.OnError),
 	}
 	for _, s := range r.Data.Train {
 		if s.Weight == 0 {
@@ -127,8 +127,8 @@ func dataConfig(r *recipes.Recipe, sequenceLen int) data.Config {
 // fileFormat is the data package's word for a file source's format; "" lets
 // the file's name decide.
 func fileFormat(s recipes.Source) string {
-	if s.Format == "completion" {
-		return "jsonl"
+	if s.Format == data.FormatText {
+		return ""
 	}
-	return ""
+	return s.Format
 }

@@ -2,7 +2,6 @@ package distill
 
 import (
 	"fmt"
-	"time"
 
 	"stillhouse/layers"
 	"stillhouse/recipes"
@@ -67,10 +66,4 @@ func EstimateMemory(r *recipes.Recipe, c *layers.Config, weights int) int64 {
 func memoryOfStep(c *layers.Config, weights, tokens int) int64 {
 	activations := int64(tokens) * int64(c.Layers()) * int64(34*c.HiddenSize+6*c.Intermediate) * 4
 	return int64(weights)*4*5 + activations
-}
-
-// Estimate is how long a phase of so many tokens will take at a speed measured
-// by taking a few steps.
-func Estimate(tokens int64, tokensPerSecond float64) time.Duration {
-	return time.Duration(float64(tokens) / tokensPerSecond * float64(time.Second))
 }

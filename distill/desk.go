@@ -24,7 +24,7 @@ func NewDesk(p *layers.Pool, r *recipes.Recipe, teacher *Loaded, progress Progre
 	if err := r.Check(len(teacher.Model.Blocks)); err != nil {
 		return nil, err
 	}
-	s := newStream(r, teacher.Tokenizer)
+	s := newStream(r, teacher.Tokenizer).speaking(teacher)
 	exam, err := newExaminer(p, r, s, teacher)
 	if err != nil {
 		return nil, err
@@ -38,6 +38,9 @@ func newExaminer(p *layers.Pool, r *recipes.Recipe, s *stream, teacher *Loaded) 
 		Pool: p, Teacher: teacher.Model, Tokenizer: teacher.Tokenizer, Modes: r.Eval.Modes,
 		B: min(8, r.Train.BatchSize), T: r.Data.SequenceLen, Batches: r.Data.Validation.Batches,
 		Fill: s.batches(data.Validation, 0), Tasks: map[string][]Question{}, Stop: lineEnds(teacher.Tokenizer),
+	}
+	if s.frame != nil {
+		x.Stop = append(x.Stop, s.frame.EOS)
 	}
 	if r.Eval.Batches > 0 {
 		x.Batches = r.Eval.Batches

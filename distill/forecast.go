@@ -152,7 +152,10 @@ func (f *forecast) readTeacher() (err error) {
 	t := f.recipe.Teacher
 	f.Teacher.Source = t.Path
 	if t.Train == nil {
-		if f.config, err = ReadConfig(t.Path); err != nil {
+		if f.config, err = ReadConfig(t.Path); err != nil && t.Geometry != nil {
+			f.config, err = geometryConfig(*t.Geometry), nil // the path is for the run
+		}
+		if err != nil {
 			return err
 		}
 	} else {
@@ -266,7 +269,7 @@ func (f *forecast) stages() error {
 		switch {
 		case decided >= 0:
 			p := f.plan.Stages[decided]
-			st.Replace, mamba, st.By = p.Replace, p.Mamba, by+", decided by the run"
+			st.Replace, mamba, st.By = p.Replace, p.Mamba, f.method(i+1).Method+", decided by the run"
 		case known && order != nil:
 			p := next(i+1, n, mamba, order)
 			st.Replace, mamba = p.Replace, p.Mamba

@@ -2,10 +2,8 @@ package distill
 
 import (
 	"go/build"
-	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -40,35 +38,7 @@ var owners = map[string][]string{
 func under(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
 
 func TestImportsFollowTheHouse(t *testing.T) {
-	seen := 0
-	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		if n := d.Name(); n != ".." && strings.HasPrefix(n, ".") || strings.HasPrefix(n, "_") || n == "testdata" || n == "runs" {
-			return filepath.SkipDir
-		}
-		b, err := build.ImportDir(p, 0)
-		if err != nil {
-			return nil // a folder without Go files
-		}
-		seen++
-		rel, err := filepath.Rel("..", p)
-		if err != nil {
-			return err
-		}
-		check(t, filepath.ToSlash(rel), b.Imports)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if seen < 10 {
-		t.Errorf("looked at %d packages: the walk lost its way", seen)
-	}
+	packages(t, func(rel string, p *build.Package) { check(t, rel, p.Imports) })
 }
 
 func check(t *testing.T, pkg string, imports []string) {

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"stillhouse/checkpoints/hf"
+	"stillhouse/checkpoints/hub"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/data/tokenizer"
 	"stillhouse/layers"
@@ -20,7 +22,11 @@ import (
 type Loaded struct {
 	Model     *layers.Model
 	Tokenizer *tokenizer.Tokenizer
+	Folder    *tokenizer.Folder // what else the folder says of it; nil without a tokenizer
 	Source    string
+
+	rename func(string) string // our names of weights into the file's; nil keeps them
+	inFile map[string]bool     // names in the file; nil when it was no model folder
 }
 
 //go:embed all:models
@@ -29,7 +35,8 @@ var embedded embed.FS
 // embeddedPrefix begins the path of a model that is in the binary.
 const embeddedPrefix = "embedded:"
 
-// LoadModel reads a model folder, or embedded:NAME from the binary.
+// LoadModel reads a model folder, embedded:NAME from the binary, or hf://ORG/NAME
+// from the Hub's cache, into which it is fetched.
 func LoadModel(source string) (*Loaded, error) {
 	dir, err := modelFiles(source)
 	if err != nil {
@@ -50,8 +57,9 @@ func modelFiles(source string) (fs.FS, error) {
 		}
 		return sub, nil
 	}
-	if strings.HasPrefix(source, "hf://") {
-		return nil, fmt.Errorf("%s: downloading is not part of this version (hint: download the folder and give its path)", source)
+	source, err := fetched(context.Background(), source, (*hub.Client).Model, nil)
+	if err != nil {
+		return nil, err
 	}
 	if info, err := os.Stat(source); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("%s is no model folder (hint: a folder with %s, %s and %s, or embedded:teacher)", source, hf.ConfigFile, hf.WeightsFile, hf.TokenizerFile)
@@ -76,16 +84,17 @@ func loadModel(source string, dir fs.FS) (*Loaded, error) {
 	if err := LoadWeights(l.Model, f, rename); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", source, hf.WeightsFile, err)
 	}
-	b, err := f.ReadFile(hf.TokenizerFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	l.rename, l.inFile = rename, map[string]bool{}
+	for _, n := range f.Weights().Names() {
+		l.inFile[n] = true
+	}
+	if _, err := fs.Stat(dir, hf.TokenizerFile); errors.Is(err, fs.ErrNotExist) {
 		return l, nil // a model that is given token ids needs none
 	}
-	if err != nil {
+	if l.Folder, err = tokenizer.LoadFolder(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
-	if l.Tokenizer, err = tokenizer.Parse(b); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", source, hf.TokenizerFile, err)
-	}
+	l.Tokenizer = l.Folder.Tokenizer
 	return l, nil
 }
 

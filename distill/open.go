@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"stillhouse/checkpoints"
 	"stillhouse/checkpoints/hf"
+	"stillhouse/checkpoints/hub"
 	"stillhouse/layers"
 	"stillhouse/recipes"
 )
@@ -94,7 +96,7 @@ func OpenTeacher(r *recipes.Recipe) (*Loaded, error) {
 	source := r.Teacher.Path
 	if r.Teacher.Train != nil {
 		if source = filepath.Join(r.OutputDir, teacherDir); !exists(source) {
-			return nil, fmt.Errorf("the recipe trains its teacher, and %s is not there yet: %w (hint: stillhouse run the recipe first)", source, fs.ErrNotExist)
+			return nil, fmt.Errorf("the recipe trains its teacher, and %s is not there yet: %w (hint: run the recipe first, or name another teacher)", source, fs.ErrNotExist)
 		}
 	}
 	t, err := LoadModel(source)
@@ -104,13 +106,20 @@ func OpenTeacher(r *recipes.Recipe) (*Loaded, error) {
 	return t, err
 }
 
-// ReadConfig reads a model's sizes without its weights.
+// ReadConfig reads a model's sizes without its weights; of a model on a Hub, or a
+// folder without weights, off its config.json alone.
 func ReadConfig(source string) (c layers.Config, err error) {
+	if strings.HasPrefix(source, hub.Prefix) {
+		return describedConfig(source)
+	}
 	dir, err := modelFiles(source)
 	if err != nil {
 		return c, err
 	}
 	f, err := hf.OpenFS(dir, ".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return describedConfig(source)
+	}
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", source, err)
 	}

@@ -6,7 +6,8 @@ type Progress interface {
 	// Begin starts a piece of work of total parts, 0 if unknown.
 	Begin(what string, total int)
 	// Advance says that done parts are finished; facts is one line about now,
-	// e.g. "loss 0.412 · 9.1k tok/s", and may be empty.
+	// e.g. "loss 0.412 · 9.1k tok/s". The first Advance of a piece of work that
+	// an earlier session began has no facts and says how far that one came.
 	Advance(done int, facts string)
 	// End closes the piece of work that Begin opened.
 	End()

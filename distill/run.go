@@ -61,6 +61,7 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer x.close()
+	x.o.Log.Info("session begins", "command", o.Command, "version", o.Version, "recipe", r.Name, "threads", x.pool.Threads(), "isa", layers.ISA())
 	if x.result.Complete {
 		x.result.Reused = true
 		return &x.result, nil
@@ -200,7 +201,7 @@ func (x *run) prepare() error {
 		return err
 	}
 	if x.stream == nil {
-		x.stream = newStream(r, x.teacher.Tokenizer)
+		x.stream = newStream(r, x.teacher.Tokenizer).speaking(x.teacher)
 	}
 	var err error
 	if x.exam, err = newExaminer(x.pool, r, x.stream, x.teacher); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"stillhouse/checkpoints"
@@ -83,10 +84,7 @@ func readRunInfo(dir string) (RunInfo, error) {
 		}
 	}
 	i.Updated = i.Updated.Truncate(time.Second)
-	events, err := readEvents(folder)
-	if err != nil {
-		events = nil // a torn line of a run that is under way, or was killed
-	}
+	events, _ := readEvents(folder) // the last line may be torn: the run is under way, or was killed
 	for _, e := range events {
 		if e.Eval != nil {
 			i.Strip, i.Last, i.KL = e.Eval.Strip, e.Eval.Name, e.Eval.KL
@@ -112,7 +110,7 @@ func readRunInfo(dir string) (RunInfo, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		i.Reason = err.Error()
 	default:
-		if folder.ReadJSON(aboutFile, &about) == nil && about.Unfinished != underWay {
+		if folder.ReadJSON(aboutFile, &about) == nil && about.Unfinished != underWay && !strings.HasSuffix(about.Unfinished, ErrInterrupted.Error()) {
 			i.Reason = about.Unfinished
 		}
 	}

@@ -39,7 +39,7 @@ func (s *scorer) score(m recipes.Importance, student *layers.Model) (importance.
 	p.B, p.T, p.Batches = batchesOf(m.Calibration, s.recipe)
 	s.progress.Begin("score layers by "+m.Method, 0)
 	defer s.progress.End()
-	p.Progress = func(done, total int) { s.progress.Advance(done, fmt.Sprintf("%s: %d of %d", m.Method, done, total)) }
+	p.Progress = func(done, total int) { s.progress.Advance(done, fmt.Sprintf("%d of %d", done, total)) }
 	replace := func(model *layers.Model, l int) error {
 		cal, err := s.calibrate()
 		if err != nil {

@@ -48,6 +48,7 @@ func (x *run) planAhead() error {
 func (x *run) stage(ctx context.Context) error {
 	i := x.at.Stage
 	phases := x.recipe.StagePhases(i)
+	x.o.Log.Info("stage begins", "stage", i, "of", len(x.counts), "phase", x.at.Phase, "step", x.at.Step)
 	if !x.at.swapped {
 		for _, step := range []func(stage int) error{x.evaluateTeacher, x.decide, x.swap} {
 			if stop := x.interrupted(ctx); stop != nil {
@@ -89,6 +90,7 @@ func (x *run) stage(ctx context.Context) error {
 	if err := x.gate(i); err != nil {
 		return err
 	}
+	x.o.Log.Info("stage ends", "stage", i, "step", x.at.GlobalStep, "tokens", x.at.Tokens)
 	x.at.nextStage()
 	return nil
 }
@@ -113,6 +115,7 @@ func (x *run) decide(i int) error {
 	st := next(i, x.counts[i-1], x.mamba(), x.scores[len(x.scores)-1].Order())
 	x.result.Plan.Stages = append(x.result.Plan.Stages, st)
 	x.o.Progress.Note(fmt.Sprintf("stage %d replaces %v  %s", i, st.Replace, st.Strip(x.result.Plan.Layers)))
+	x.o.Log.Info("planned", "stage", i, "replace", st.Replace, "layers", st.Strip(x.result.Plan.Layers))
 	return x.folder.WriteJSON(checkpoints.PlanFile, x.result.Plan)
 }
 
@@ -153,6 +156,7 @@ func (x *run) swap(i int) error {
 		if left != nil {
 			x.o.Log.Warn("the weight transfer leaves behind", "layer", l, "what", strings.Join(left, "; "))
 		}
+		x.o.Log.Info("swapped", "stage", i, "layer", l, "mixer", spec.Kind, "init", spec.Init)
 		if err := x.event(Event{Type: "swap", Stage: i, Swap: &SwapEvent{Layer: l, Mixer: spec.Kind, Init: spec.Init, Fit: fit, LeftBehind: left}}); err != nil {
 			return err
 		}
@@ -175,6 +179,7 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 	if err := x.restoreOptimizer(t); err != nil {
 		return err
 	}
+	x.o.Log.Info("phase begins", "stage", x.at.Stage, "phase", ph.Name, "step", t.Step, "steps", ph.Schedule.Steps, "tokens_a_step", ph.Tokens(), "learning_rate", ph.Schedule.Peak)
 	x.o.Progress.Begin(title, ph.Schedule.Steps)
 	defer x.o.Progress.End()
 	x.o.Progress.Advance(t.Step, "")
@@ -196,6 +201,7 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 		m, err := t.Train()
 		if bad := isNonFinite(err); bad != nil {
 			x.o.Progress.Note(bad.Error())
+			x.o.Log.Warn("skipped a step", "stage", x.at.Stage, "phase", ph.Name, "step", t.Step, "why", bad)
 			if err := x.event(Event{Type: "skip", Stage: x.at.Stage, Phase: ph.Name, Step: t.Step, Note: bad.Error()}); err != nil {
 				return err
 			}
@@ -208,6 +214,7 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 				}
 				note := fmt.Sprintf("rolled back to step %d, skipping %d batches", t.Step, len(t.Skip))
 				x.o.Progress.Note(note)
+				x.o.Log.Warn("rolled back", "stage", x.at.Stage, "phase", ph.Name, "step", t.Step, "skip", t.Skip)
 				if err := x.event(Event{Type: "rollback", Stage: x.at.Stage, Phase: ph.Name, Step: t.Step, Note: note}); err != nil {
 					return err
 				}
@@ -220,15 +227,17 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 		x.at.Position = t.Position
 		x.at.GlobalStep++
 		x.at.Tokens += int64(ph.Tokens())
+		x.o.Log.Debug("step", "stage", x.at.Stage, "phase", ph.Name, "step", t.Step, "loss", m.Loss, "grad_norm", m.GradNorm, "lr", m.LR)
 		if t.Step%ph.LogEvery == 0 || t.Done() {
 			if err := x.event(Event{Type: "step", Stage: x.at.Stage, Phase: ph.Name, Step: t.Step, Tokens: x.at.Tokens, Train: &m}); err != nil {
 				return err
 			}
 		}
 		speed := float64((t.Step-first)*ph.Tokens()) / time.Since(began).Seconds()
-		x.o.Progress.Advance(t.Step, fmt.Sprintf("%s · loss %.4f · %s tok/s", title, m.Loss, humanCount(int64(speed))))
+		x.o.Progress.Advance(t.Step, fmt.Sprintf("loss %.4f · %s tok/s", m.Loss, humanCount(int64(speed))))
 	}
 	x.timing("train", title, time.Since(began).Seconds())
+	x.o.Log.Info("phase ends", "stage", x.at.Stage, "phase", ph.Name, "step", t.Step, "seconds", time.Since(began).Seconds())
 	return nil
 }
 
@@ -243,7 +252,7 @@ func (x *run) evaluate(name string, m *layers.Model) error {
 		n := 0
 		x.exam.Progress = func(what string, done, total int) {
 			n++
-			x.o.Progress.Advance(n, fmt.Sprintf("evaluate %s · %s %d/%d", name, what, done, total))
+			x.o.Progress.Advance(n, fmt.Sprintf("%s %d/%d", what, done, total))
 		}
 		e, err = x.exam.Evaluate(name, m)
 		x.o.Progress.End()
@@ -258,6 +267,7 @@ func (x *run) evaluate(name string, m *layers.Model) error {
 	}
 	x.result.Evaluations = append(x.result.Evaluations, e)
 	x.o.Progress.Note(e.line())
+	x.o.Log.Info("evaluated", "name", name, "layers", e.Strip, "kl", e.KL, "perplexity", e.Perplexity, "top1_agreement", e.Agreement)
 	return x.event(Event{Type: "eval", Stage: x.at.Stage, Tokens: x.at.Tokens, Eval: &e})
 }
 
@@ -283,6 +293,7 @@ func (x *run) gate(i int) error {
 	bound := fmt.Sprintf("%s %.4g is outside its bound (stage %d)", g.Metric, v, i)
 	if g.OnFail == "warn" {
 		x.o.Progress.Note("warning: " + bound)
+		x.o.Log.Warn("gate", "stage", i, "bound", bound)
 		return x.event(Event{Type: "gate", Stage: i, Note: bound})
 	}
 	return fmt.Errorf("%s: %w", bound, ErrGate)

@@ -134,6 +134,7 @@ func (x *run) newest() (*checkpoints.Checkpoint, error) {
 		if !slices.Contains(x.warned, note) {
 			x.warned = append(x.warned, note)
 			x.o.Progress.Note(note)
+			x.o.Log.Warn("skipped a damaged checkpoint", "problem", p)
 		}
 	}
 	return c, err
@@ -157,7 +158,7 @@ func (x *run) restoreFrom(c *checkpoints.Checkpoint) error {
 		return err
 	}
 	x.o.Progress.Note(fmt.Sprintf("resumed at stage %d step %d (%s tokens so far)", c.State.Stage, c.State.Step, humanCount(c.State.Tokens)))
-	x.o.Log.Info("resumed", "checkpoint", c.Path)
+	x.o.Log.Info("resumed", "checkpoint", c.Path, "stage", x.at.Stage, "phase", x.at.Phase, "step", x.at.Step)
 	return nil
 }
 

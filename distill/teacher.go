@@ -26,7 +26,10 @@ const tokenizerBytes = 4 << 20
 // loadTeacher reads the teacher, or trains it first: stage 0.
 func (x *run) loadTeacher(ctx context.Context) error {
 	t := x.recipe.Teacher
-	var err error
+	err := fetchAll(ctx, x.recipe, x.o.Progress.Note)
+	if err != nil {
+		return err
+	}
 	if t.Train == nil {
 		if x.teacher, err = LoadModel(t.Path); err == nil && x.teacher.Tokenizer == nil {
 			err = fmt.Errorf("%s has no %s: text cannot be read without it", t.Path, hf.TokenizerFile)
@@ -80,15 +83,24 @@ func (x *run) tokenizer(t recipes.TeacherTrain) (*tokenizer.Tokenizer, error) {
 		return nil, err
 	}
 	x.o.Progress.Note(fmt.Sprintf("train a tokenizer of %d tokens", t.Tokenizer.VocabSize))
-	texts, err := data.Sample(dataConfig(x.recipe, x.recipe.Data.SequenceLen), tokenizerBytes)
-	if err != nil {
-		return nil, err
-	}
-	tok, err := tokenizer.Train(slices.Values(texts), tokenizer.TrainOptions{VocabSize: t.Tokenizer.VocabSize})
+	tok, err := trainTokenizer(x.recipe)
 	if err != nil {
 		return nil, err
 	}
 	return tok, x.folder.WriteFile(hf.TokenizerFile, tok.JSON())
+}
+
+// trainTokenizer trains the tokenizer of a recipe's own teacher.
+func trainTokenizer(r *recipes.Recipe) (*tokenizer.Tokenizer, error) {
+	c := dataConfig(r, r.Data.SequenceLen)
+	if err := fetchedSources(&c); err != nil {
+		return nil, err
+	}
+	texts, err := data.Sample(c, tokenizerBytes)
+	if err != nil {
+		return nil, err
+	}
+	return tokenizer.Train(slices.Values(texts), tokenizer.TrainOptions{VocabSize: r.Teacher.Train.Tokenizer.VocabSize})
 }
 
 // trainTeacher trains x.student from scratch by cross entropy.

@@ -8,6 +8,10 @@ import (
 	"stillhouse/layers/tensor"
 )
 
+// prefillTokens is how many tokens of each prompt are read at once: enough for
+// matrix products at full speed, few enough for the memory of long prompts.
+const prefillTokens = 2048
+
 // Continue lets the model continue each prompt greedily by up to limit tokens,
 // all side by side, and returns what it added. A token of stop ends a
 // continuation and is not part of it. Prompts may differ in length: sequences
@@ -21,11 +25,16 @@ func Continue(p *Pool, m *Model, prompts [][]int32, limit int, stop []int32) ([]
 	d := NewDecoder(p, m, b, longest+limit)
 	out := make([][]int32, b)
 	done := make([]bool, b)
-	ids := make([]int32, 0, b*max(1, shortest))
-	for _, q := range prompts { // the part that all prompts have is read at once
-		ids = append(ids, q[:max(1, shortest)]...)
+	var logits *tensor.Tensor
+	ids := make([]int32, 0, b*max(1, min(shortest, prefillTokens)))
+	// The part that all prompts have is read many tokens at a time.
+	for at := 0; at < max(1, shortest); at += prefillTokens {
+		ids = ids[:0]
+		for _, q := range prompts {
+			ids = append(ids, q[at:min(at+prefillTokens, max(1, shortest))]...)
+		}
+		logits = d.Extend(ids)
 	}
-	logits := d.Extend(ids)
 	for left := b; left > 0; {
 		at := d.Position()
 		ids = ids[:0]

@@ -28,6 +28,9 @@ func (r *Recipe) check(c *strict, layers int) {
 	if t := r.Teacher.Train; t != nil && layers == 0 {
 		layers = t.Geometry.Layers
 	}
+	if g := r.Teacher.Geometry; g != nil && layers == 0 {
+		layers = g.Layers
+	}
 	k := &checker{c, r, layers}
 	k.checkGeneral()
 	k.checkTeacher()

@@ -2,9 +2,16 @@ package recipes
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+)
+
+// The forms of names on the Hub; package hub reads them, and is stricter.
+var (
+	hubModel = regexp.MustCompile(`^hf://[^/@]+/[^/@]+(@[^/@]+)?$`)
+	hubData  = regexp.MustCompile(`^hf://datasets/[^/@]+/[^/@]+(@[^/@]+)?(/.+)?$`)
 )
 
 func (k *checker) checkData() {
@@ -19,6 +26,9 @@ func (k *checker) checkData() {
 		completions = completions || s.completes()
 		if s.Source == "file" && s.Path == "" {
 			k.problem("path: texts.jsonl, or source: go, task:recall, task:arithmetic", "a source wants a path", key, key+".path", key+".source")
+		}
+		if strings.HasPrefix(s.Path, "hf://") && !hubData.MatchString(s.Path) {
+			k.problem("hf://datasets/ORG/NAME/FILE, or without the file for all of its records", "path "+strconv.Quote(s.Path)+" names no data set", key+".path")
 		}
 		k.checkTask(key, s.RecallTask, s.ArithmeticTask)
 	}

@@ -14,8 +14,11 @@ func (k *checker) checkTeacher() {
 		k.problem(`teacher: {path: "embedded:teacher"}, a folder, hf://org/name, or train: {…} for one from scratch`, "no teacher", "teacher")
 		return
 	}
-	if p := k.Teacher.Path; strings.HasPrefix(p, "hf://") && strings.Count(strings.TrimPrefix(p, "hf://"), "/") != 1 {
-		k.problem("hf://ORG/NAME", "teacher.path "+strconv.Quote(p)+" names no model", "teacher.path")
+	if p := k.Teacher.Path; strings.HasPrefix(p, "hf://") && !hubModel.MatchString(p) {
+		k.problem("hf://ORG/NAME or hf://ORG/NAME@REVISION", "teacher.path "+strconv.Quote(p)+" names no model", "teacher.path")
+	}
+	if g := k.Teacher.Geometry; g != nil && g.Layers != k.layers {
+		k.problem("a geometry is to plan by: correct it, or leave it out", fmt.Sprintf("teacher.geometry has %d layers, the model has %d", g.Layers, k.layers), "teacher.geometry", "teacher.geometry.num_hidden_layers")
 	}
 	if t == nil {
 		return

@@ -13,8 +13,10 @@ type Data struct {
 	SequenceLen int `yaml:"sequence_len" mapstructure:"sequence_len" json:"sequence_len" default:"256" min:"2"`
 	// Whether documents share a sequence; their boundaries stay closed either way.
 	Packing bool `yaml:"packing" mapstructure:"packing" json:"packing" default:"true"`
-	// Tokens that count in the loss: all, those of completions, or those of assistant messages.
+	// Tokens that count in the loss: all, those of completions (of messages, the assistant's last), or those of all assistant messages.
 	LossOn string `yaml:"loss_on" mapstructure:"loss_on" json:"loss_on" default:"all" enum:"all|completion|assistant"`
+	// What a record does that cannot be read: fail ends the run before it begins, skip leaves it out and counts it.
+	OnError string `yaml:"on_error" mapstructure:"on_error" json:"on_error" default:"fail" enum:"fail|skip"`
 }
 
 // Source is one part of the mixture.
@@ -23,7 +25,7 @@ type Source struct {
 	Name string `yaml:"name" mapstructure:"name" json:"name"`
 	// Where texts come from: a file, Go source and texts under a root, or a task made from the seed.
 	Source string `yaml:"source" mapstructure:"source" json:"source" default:"file" enum:"file|go|task:recall|task:arithmetic"`
-	// File or folder of source file; root of source go, whose default is what go env GOROOT says.
+	// File or folder of source file (.txt, .jsonl or .parquet, perhaps .zst), or hf://datasets/ORG/NAME[/FILE]; root of source go, whose default is what go env GOROOT says.
 	Path string `yaml:"path,omitempty" mapstructure:"path,omitempty" json:"path,omitempty" when:"source=file|go"`
 	// What a record holds: a text, a prompt with its completion, or a list of messages.
 	Format string `yaml:"format,omitempty" mapstructure:"format,omitempty" json:"format,omitempty" default:"text" enum:"text|completion|messages" when:"source=file"`

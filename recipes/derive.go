@@ -37,6 +37,7 @@ func derive(tree *node, stem string) {
 		}
 	}
 	deriveGeometry(tree.get("teacher").get("train"), give, value)
+	deriveHeadDim(tree.get("teacher").get("geometry"), give, value)
 	mixer := tree.get("student").get("mixer")
 	if text(mixer, "type") == "mamba1" {
 		give(tree.get("export"), "format", "apriel_hybrid_ssm")
@@ -89,6 +90,11 @@ func deriveGeometry(t *node, give func(*node, string, any), value func(*node, st
 		}
 		give(g, "vocab_size", v)
 	}
+	deriveHeadDim(g, give, value)
+}
+
+// deriveHeadDim gives a geometry the usual width of its heads.
+func deriveHeadDim(g *node, give func(*node, string, any), value func(*node, string) any) {
 	d, ok1 := value(g, "hidden_size").(int)
 	h, ok2 := value(g, "num_attention_heads").(int)
 	if ok1 && ok2 && h > 0 && d%h == 0 {

@@ -108,7 +108,7 @@ func compare(a, b *node, path string, report func(key, was, is string)) {
 
 // Keys, or beginnings of keys, that change nothing already computed.
 var harmless = []string{
-	"version", "extends", "name", "threads", "output_dir", "data.validation.batches", "train.logging_steps",
+	"version", "extends", "name", "threads", "output_dir", "data.validation.batches", "train.logging_steps", "teacher.geometry",
 	"eval", "checkpoint", "limits", "tracking", "export", "ablations",
 }
 

@@ -235,12 +235,49 @@ func TestEmbeddedRecipesRaiseNoAlarm(t *testing.T) {
 		if took := time.Since(began); took > 100*time.Millisecond {
 			t.Errorf("%s took %v, want less than 100ms", i.Name, took)
 		}
-		if err := r.Check(8); i.Name != "tiny" && err != nil {
-			t.Errorf("%s with 8 layers: %v", i.Name, err)
+		layers := 8
+		if g := r.Teacher.Geometry; g != nil {
+			layers = g.Layers
+		}
+		if err := r.Check(layers); i.Name != "tiny" && err != nil {
+			t.Errorf("%s with %d layers: %v", i.Name, layers, err)
 		}
 		if i.Summary == "" || strings.Contains(i.Summary, "version") {
 			t.Errorf("%s opens without saying what it is for: %q", i.Name, i.Summary)
 		}
+	}
+}
+
+func TestAGeometryStandsInForATeacherThatIsNotAtHand(t *testing.T) {
+	const text = `version: 1
+name: x
+teacher: {path: "hf://org/name", geometry: {num_hidden_layers: 6, hidden_size: 64, num_attention_heads: 4}}
+data: {train: [{path: "hf://datasets/org/set/train.jsonl", format: messages}], loss_on: assistant, on_error: skip}
+plan: {mamba_layers: [4]}
+phases: [{max_steps: 1}]
+`
+	r, err := Parse("x.yaml", []byte(text), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Teacher.Geometry.HeadDim; got != 16 {
+		t.Errorf("head_dim is %d, want 64/4", got)
+	}
+	for _, c := range []struct {
+		old, new, want string
+	}{
+		{"[4]", "[7]", "7 layers cannot become Mamba"},
+		{"hf://org/name", "hf://name", "names no model"},
+		{"hf://org/name", "hf://org/name/file", "names no model"},
+		{"hf://datasets/org/set/train.jsonl", "hf://org/set/train.jsonl", "names no data set"},
+		{"skip", "warn", "on_error"},
+	} {
+		if _, err := Parse("x.yaml", []byte(strings.Replace(text, c.old, c.new, 1)), nil, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s in place of %s: %v, want %q", c.new, c.old, err, c.want)
+		}
+	}
+	if err := r.Check(8); err == nil || !strings.Contains(err.Error(), "teacher.geometry has 6 layers, the model has 8") {
+		t.Errorf("another model: %v", err)
 	}
 }
 

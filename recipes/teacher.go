@@ -2,8 +2,10 @@ package recipes
 
 // Teacher is a finished model or the description of one to train first.
 type Teacher struct {
-	// A folder, hf://ORG/NAME or embedded:NAME.
+	// A folder, hf://ORG/NAME[@REVISION] or embedded:NAME.
 	Path string `yaml:"path,omitempty" mapstructure:"path,omitempty" json:"path,omitempty" oneof:"teacher"`
+	// Sizes to plan by while the path's config.json is not at hand; a run reads that.
+	Geometry *Geometry `yaml:"geometry,omitempty" mapstructure:"geometry,omitempty" json:"geometry,omitempty" when:"path=*"`
 	// Trains a teacher from scratch before everything else.
 	Train *TeacherTrain `yaml:"train,omitempty" mapstructure:"train,omitempty" json:"train,omitempty" oneof:"teacher"`
 }

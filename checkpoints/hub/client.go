@@ -166,7 +166,8 @@ func passing(err error) (bool, time.Duration) {
 		}
 		return s.code >= 500, s.after
 	}
-	return !errors.Is(err, context.Canceled) && !errors.Is(err, errDisk), 0
+	var final *finalError
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, errDisk) && !errors.As(err, &final), 0
 }
 
 // errDisk marks a failure of this machine, which no other try mends.

@@ -37,20 +37,20 @@ const largestListing = 64 << 20
 // list asks for the commit that a revision is, and its files.
 func (c *Client) list(ctx context.Context, r Ref) (listing, error) {
 	address := fmt.Sprintf("%s/api/%s/%s/revision/%s?blobs=true", c.Endpoint, r.Kind, r.Name, url.PathEscape(r.Revision))
-	var l listing
+	var raw []byte
 	err := c.again(ctx, func() (bool, error) {
 		a, err := c.get(ctx, address, nil, http.StatusOK)
 		if err != nil {
 			return false, err
 		}
 		defer a.Body.Close()
-		raw, err := io.ReadAll(io.LimitReader(a.Body, largestListing))
-		if err != nil {
-			return false, err
-		}
-		l, err = parseListing(raw)
+		raw, err = io.ReadAll(io.LimitReader(a.Body, largestListing))
 		return false, err
 	})
+	var l listing
+	if err == nil {
+		l, err = parseListing(raw)
+	}
 	if err != nil {
 		return listing{}, fmt.Errorf("%s: %w", r, err)
 	}
@@ -110,28 +110,44 @@ func (c *Client) address(r Ref, commit, name string) string {
 	return base + r.Name + "/resolve/" + commit + "/" + (&url.URL{Path: name}).EscapedPath()
 }
 
-// modelFiles chooses what a model needs to be read here: configuration, tokenizer
-// and weights as safetensors; no pickles, no code, no second copy of the weights.
-func modelFiles(all []file) ([]file, error) {
+// configFiles chooses what describes a model: its configuration and tokenizer.
+func configFiles(all []file) ([]file, error) {
 	var chosen []file
+	for _, f := range all {
+		if slices.Contains([]string{"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+			"special_tokens_map.json", "chat_template.jinja"}, f.name) {
+			chosen = append(chosen, f)
+		}
+	}
+	if chosen == nil {
+		return nil, fmt.Errorf("%w: no config.json; there are %s", ErrNotFound, someNames(all))
+	}
+	return chosen, nil
+}
+
+// modelFiles chooses what a model needs to be read here: that and its weights as
+// safetensors; no pickles, no code, no second copy of the weights.
+func modelFiles(all []file) ([]file, error) {
+	chosen, err := configFiles(all)
+	if err != nil {
+		return nil, err
+	}
 	weights, other := 0, 0
 	for _, f := range all {
-		known := slices.Contains([]string{"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-			"special_tokens_map.json", "chat_template.jinja", "model.safetensors.index.json"}, f.name)
-		ok, err := path.Match("model*.safetensors", f.name)
-		if err != nil {
+		if ok, err := path.Match("model*.safetensors", f.name); err != nil {
 			panic("hub: " + err.Error()) // the pattern is ours
-		}
-		switch {
-		case ok:
+		} else if ok {
 			weights++
-		case strings.HasSuffix(f.name, ".bin"), strings.HasSuffix(f.name, ".pth"), strings.HasSuffix(f.name, ".safetensors"), strings.HasSuffix(f.name, ".gguf"):
-			other++
-			continue
-		case !known:
+			chosen = append(chosen, f)
 			continue
 		}
-		chosen = append(chosen, f)
+		switch path.Ext(f.name) {
+		case ".bin", ".pth", ".safetensors", ".gguf":
+			other++
+		}
+		if f.name == "model.safetensors.index.json" {
+			chosen = append(chosen, f)
+		}
 	}
 	if weights == 0 {
 		return nil, fmt.Errorf("%w: no model.safetensors among its %d files, %d of them weights in another form (hint: take a repository with safetensors; pickles are never opened)", ErrNotFound, len(all), other)

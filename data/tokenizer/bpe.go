@@ -17,7 +17,6 @@ type scratch struct {
 	pairs      []merge // pairs[i] merges ids[i] and its right neighbour
 	prev, next []int32 // only for long words: the linked list of symbols
 	heap       []entry
-	runes      []rune
 }
 
 // mergeSymbols merges s.ids to the end and appends what is left to dst.

@@ -102,8 +102,8 @@ func (t *Tokenizer) EncodeAppend(dst []int32, text string) []int32 {
 
 // EncodeAtMost appends the first limit tokens of text to dst and cuts no further
 // into words than they need: the cost of a window does not depend on what
-// follows it, unless the file has a normalizer, which reads the whole text.
-// whole reports whether the text fitted.
+// follows it, unless the file has a normalizer or a pattern without a scanner,
+// which read the whole text. whole reports whether the text fitted.
 func (t *Tokenizer) EncodeAtMost(dst []int32, text string, limit int) (_ []int32, whole bool) {
 	end := len(dst) + limit
 	dst = t.encode(dst, text, false, end)

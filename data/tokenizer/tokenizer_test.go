@@ -170,19 +170,7 @@ func TestEncodeEqualsMergingByTheDefinition(t *testing.T) {
 		for i := range len(word) {
 			ids = append(ids, tok.byteID[word[i]])
 		}
-		for {
-			best, at := noMerge, -1
-			for j := 1; j < len(ids); j++ {
-				if m := tok.pairs.find(ids[j-1], ids[j]); m < best {
-					best, at = m, j
-				}
-			}
-			if at < 0 {
-				break
-			}
-			ids[at-1] = best.id()
-			ids = slices.Delete(ids, at, at+1)
-		}
+		ids = byDefinition(tok, ids)
 		if got := tok.mergeWord(nil, new(scratch), word); !slices.Equal(got, ids) {
 			t.Fatalf("%q gives %v, want %v", word, got, ids)
 		}

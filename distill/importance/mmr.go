@@ -46,12 +46,7 @@ func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scor
 	}
 	c := gather(models, p.Layers)
 	ends := rounds(len(p.Layers), steps, halving)
-	taken, done, total := 0, 0, 0
-	for i, n := 0, len(alive); i < len(ends); i, n = i+1, (n+1)/2 {
-		total += n * (ends[i] - taken)
-		taken = ends[i]
-	}
-	taken = 0
+	taken, done, total := 0, 0, MMRSteps(len(alive), steps, halving)
 	losses := make([][]float64, len(p.Layers))
 	for round, upTo := range ends {
 		more, err := c.Train(alive, upTo-taken, func() { done++; p.progress(done, total) })
@@ -74,6 +69,16 @@ func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scor
 	}
 	s.Tokens = c.Tokens()
 	return p.done(s, began)
+}
+
+// MMRSteps returns how many steps MMR takes for so many layers, all together.
+func MMRSteps(layers, steps int, halving bool) (total int) {
+	taken := 0
+	for _, upTo := range rounds(layers, steps, halving) {
+		total += layers * (upTo - taken)
+		taken, layers = upTo, (layers+1)/2
+	}
+	return total
 }
 
 // rounds returns after how many steps each round ends: all of them in one or,

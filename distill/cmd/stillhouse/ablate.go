@@ -69,7 +69,7 @@ func (a *app) ablate(c *cobra.Command, path string, f ablateFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := newProgress(a.progress, os.Stderr)
+	p, err := a.newProgress()
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -132,7 +131,7 @@ Given a run folder it measures the run's teacher and the students of its stages.
 					return usageError("a length of %d tokens: want at least 1", n)
 				}
 			}
-			progress, err := newProgress(a.progress, os.Stderr)
+			progress, err := a.newProgress()
 			if err != nil {
 				return err
 			}

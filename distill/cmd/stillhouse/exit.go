@@ -3,6 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"stillhouse/checkpoints"
+	"stillhouse/distill"
+	"stillhouse/recipes"
 )
 
 // Exit codes, as `stillhouse help exit-codes` prints them. Codes not listed
@@ -31,8 +37,13 @@ const exitCodesHelp = `0    success
 130  interrupted (SIGINT); the state is saved
 143  terminated (SIGTERM); the state is saved
 
-Any other code is a failure as well.
-`
+Any other code is a failure as well. Two come from outside: 141 when who read the
+output went away (SIGPIPE), 2 when the Go runtime itself gives up.`
+
+// exitCodesTopic is a page of the help, not a command.
+func exitCodesTopic() *cobra.Command {
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp}
+}
 
 // codedError is an error with the exit code it asks for.
 type codedError struct {
@@ -47,7 +58,7 @@ func usageError(format string, args ...any) error {
 	return &codedError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// exitCode returns the code for an error that a command returned.
+// exitCode returns the code that an error carries.
 func exitCode(err error) int {
 	if err == nil {
 		return exitOK
@@ -58,3 +69,23 @@ func exitCode(err error) int {
 	}
 	return exitFailed
 }
+
+// codeOf maps an error of any package to its exit code.
+func codeOf(err error) int {
+	var problems recipes.Problems
+	switch {
+	case errors.As(err, &problems), errors.Is(err, distill.ErrChanged):
+		return exitUsage
+	case errors.Is(err, distill.ErrGate):
+		return exitGate
+	case errors.Is(err, checkpoints.ErrDamaged):
+		return exitVerify
+	case errors.Is(err, distill.ErrLimit):
+		return exitLimit
+	case errors.Is(err, checkpoints.ErrLocked):
+		return exitLocked
+	}
+	return exitCode(err)
+}
+
+func isInterrupted(err error) bool { return errors.Is(err, distill.ErrInterrupted) }

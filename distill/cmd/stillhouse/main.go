@@ -5,25 +5,25 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"os"
-	"runtime/debug"
 )
 
-func main() { os.Exit(execute(os.Args[1:])) }
+func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // execute runs one command line and returns the exit code. A panic is a bug and
-// has a code of its own: Go would exit with 2, which here means wrong usage.
-func execute(args []string) (code int) {
+// has a code of its own: Go would exit with 2, which here means wrong usage. The
+// worker goroutines of the kernels hand theirs to the caller, so it is seen here.
+func execute(args []string, out, errs io.Writer) (code int) {
+	a := newApp(out, errs)
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(os.Stderr, "internal error: %v\n\n%s\nThis is a bug: please report it with the text above.\n", r, debug.Stack())
-			code = exitInternal
+			code = a.crashed(r)
 		}
 	}()
 	ctx, signals := catchSignals(context.Background())
 	defer signals.stop()
-	a := newApp(os.Stdout, os.Stderr)
-	err := a.command().ExecuteContext(withArgs(ctx, a, args))
-	return a.finish(err, signals)
+	a.signals = signals
+	ctx = withArgs(ctx, a, args)
+	return a.finish(a.command().ExecuteContext(ctx), signals)
 }

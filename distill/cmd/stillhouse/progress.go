@@ -13,67 +13,132 @@ import (
 	"stillhouse/distill"
 )
 
-// newProgress chooses how a run shows itself on stderr: a live bar on a
+// newProgress chooses how work shows itself on stderr: a live bar on a
 // terminal, plain lines with a time stamp in a pipe, one JSON object a line, or
-// nothing but notes.
-func newProgress(mode string, w *os.File) (distill.Progress, error) {
+// nothing.
+func (a *app) newProgress() (distill.Progress, error) {
+	mode := a.progress
 	if mode == "auto" {
 		mode = "plain"
-		if term.IsTerminal(int(w.Fd())) && os.Getenv("TERM") != "dumb" {
+		if f, ok := a.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 			mode = "bar"
 		}
 	}
+	if a.quiet && (mode == "plain" || mode == "bar") {
+		mode = "none"
+	}
 	switch mode {
 	case "bar":
-		return &barProgress{w: w}, nil
+		return &barProgress{w: a.err, pace: pace{now: time.Now}}, nil
 	case "plain":
-		return &lineProgress{w: w, now: time.Now}, nil
+		return &lineProgress{w: a.err, pace: pace{now: time.Now}}, nil
 	case "json":
-		return &jsonProgress{enc: json.NewEncoder(w)}, nil
+		return &jsonProgress{enc: json.NewEncoder(a.err)}, nil
 	case "none":
 		return distill.Quiet{}, nil
 	}
 	return nil, usageError("--progress is %q: want auto, bar, plain, json or none", mode)
 }
 
+// pace knows how fast a piece of work goes. It counts what this session did: a
+// resumed phase begins in the middle, and that took no time.
+type pace struct {
+	now                func() time.Time
+	what, facts        string
+	total, first, done int
+	told               bool
+	began              time.Time
+}
+
+func (p *pace) begin(what string, total int) {
+	*p = pace{now: p.now, what: what, total: total, began: p.now()}
+}
+
+func (p *pace) advance(done int, facts string) {
+	if !p.told && facts == "" {
+		p.first = done
+	}
+	p.told, p.done = true, done
+	if facts != "" {
+		p.facts = facts
+	}
+}
+
+// left is how long the rest will take; ok is false while nothing can be said.
+func (p *pace) left() (d time.Duration, ok bool) {
+	took, did := p.now().Sub(p.began), p.done-p.first
+	if did < 3 || p.done >= p.total || took < 2*time.Second { // the first steps warm up
+		return 0, false
+	}
+	return time.Duration(float64(took) * float64(p.total-p.done) / float64(did)), true
+}
+
+// round drops digits that nobody reads.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Hour:
+		return d.Round(time.Minute)
+	case d >= 10*time.Second:
+		return d.Round(time.Second)
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}
+
+// duration writes 1h20m, not 1h20m0s.
+func duration(d time.Duration) string {
+	s := round(d).String()
+	if d >= time.Hour {
+		s = s[:len(s)-len("0s")]
+	}
+	return s
+}
+
 // barProgress draws one progress bar at a time, at most ten times a second.
 type barProgress struct {
+	pace
 	w   io.Writer
 	bar *progressbar.ProgressBar
 }
 
 func (p *barProgress) Begin(what string, total int) {
+	p.begin(what, total)
 	if total == 0 {
 		total = -1
 	}
 	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(p.w),
-		progressbar.OptionSetDescription(fmt.Sprintf("%-28s", what)),
+		progressbar.OptionSetDescription(what),
 		progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionFullWidth(),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetWidth(20),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "━", SaucerHead: "━", SaucerPadding: "─", BarStart: "", BarEnd: ""}),
 	)
-	p.describe(what)
 }
-
-func (p *barProgress) describe(what string) { p.bar.Describe(fmt.Sprintf("%-46s", what)) }
 
 func (p *barProgress) Advance(done int, facts string) {
 	if p.bar == nil {
 		return
 	}
-	if facts != "" {
-		p.describe(facts)
+	p.advance(done, facts)
+	s := p.what
+	if p.facts != "" {
+		s += " · " + p.facts
 	}
+	if left, ok := p.left(); ok {
+		s += " · " + duration(left) + " left"
+	}
+	p.bar.Describe(s)
 	_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop a run
 }
 
 func (p *barProgress) End() {
 	if p.bar != nil {
-		_ = p.bar.Finish()
+		_ = p.bar.Clear()
 		p.bar = nil
 	}
 }
@@ -85,55 +150,49 @@ func (p *barProgress) Note(line string) {
 	fmt.Fprintln(p.w, line)
 }
 
-// lineProgress writes a line at the start and end of a piece of work, and every
-// half minute in between.
+// lineProgress writes a line at the end of a piece of work, and every half
+// minute before.
 type lineProgress struct {
-	w           io.Writer
-	now         func() time.Time
-	what, facts string
-	total, done int
-	began, last time.Time
+	pace
+	w    io.Writer
+	last time.Time
 }
 
 const lineEvery = 30 * time.Second
 
 func (p *lineProgress) Begin(what string, total int) {
-	p.what, p.total, p.done, p.facts = what, total, 0, ""
-	p.began = p.now()
+	p.begin(what, total)
 	p.last = p.began
 }
 
 func (p *lineProgress) Advance(done int, facts string) {
-	p.done = done
-	if facts != "" {
-		p.facts = facts
-	}
+	p.advance(done, facts)
 	if t := p.now(); t.Sub(p.last) >= lineEvery {
 		p.last = t
-		p.line()
+		p.line("")
 	}
 }
 
 func (p *lineProgress) End() {
-	if p.done > 0 {
-		p.line()
+	if p.done > p.first {
+		p.line("took " + duration(p.now().Sub(p.began)))
 	}
 	p.what = ""
 }
 
-func (p *lineProgress) line() {
-	took := p.now().Sub(p.began)
-	s := fmt.Sprintf("%s  %s", p.now().Format(time.TimeOnly), p.what)
+func (p *lineProgress) line(end string) {
+	s := p.now().Format(time.TimeOnly) + "  " + p.what
 	if p.total > 0 {
 		s += fmt.Sprintf("  %d/%d", p.done, p.total)
 	}
 	if p.facts != "" {
 		s += "  " + p.facts
 	}
-	if p.done > 0 && p.done < p.total {
-		s += fmt.Sprintf("  %s left", (took * time.Duration(p.total-p.done) / time.Duration(p.done)).Round(time.Second))
-	} else {
-		s += fmt.Sprintf("  %s", took.Round(100*time.Millisecond))
+	if left, ok := p.left(); ok && end == "" {
+		end = duration(left) + " left"
+	}
+	if end != "" {
+		s += "  " + end
 	}
 	fmt.Fprintln(p.w, s)
 }

@@ -11,12 +11,15 @@ import (
 // signalState remembers which signal asked the process to stop.
 type signalState struct {
 	got    atomic.Int32
+	gentle atomic.Bool // the command ends by itself, in order
 	c      chan os.Signal
 	cancel context.CancelFunc
 }
 
 // catchSignals cancels the context at the first SIGINT, SIGTERM or SIGHUP, so
-// that a run saves and returns; the second ends the process at once.
+// that a run saves and returns; the second ends the process at once, and so does
+// the first when the command has nothing to save. SIGPIPE is left alone: who
+// reads the output went away, and the process ends without a word.
 func catchSignals(parent context.Context) (context.Context, *signalState) {
 	ctx, cancel := context.WithCancel(parent)
 	s := &signalState{c: make(chan os.Signal, 2), cancel: cancel}
@@ -24,10 +27,10 @@ func catchSignals(parent context.Context) (context.Context, *signalState) {
 	go func() {
 		for sig := range s.c {
 			n := int32(sig.(syscall.Signal))
-			if !s.got.CompareAndSwap(0, n) {
+			if first := s.got.CompareAndSwap(0, n); !first || !s.gentle.Load() {
 				os.Exit(128 + int(n))
 			}
-			_, _ = os.Stderr.WriteString("\nsaving at the next step; once more to stop at once\n")
+			_, _ = os.Stderr.WriteString("stopping at the next step; once more to stop at once\n")
 			cancel()
 		}
 	}()

@@ -144,9 +144,15 @@ func checksum(x []float32) uint64 {
 	return h
 }
 
-// checkAllocs wants no allocation from a forward and backward pass.
+// checkAllocs wants no allocation from a forward and backward pass. The first
+// passes may take scratch from pools that are still empty: as many products run
+// at once as threads happen to be inside one, which a slow machine varies. What
+// allocates in every pass fails all of the trials.
 func checkAllocs(t *testing.T, k node, in []*tensor.Tensor) {
 	t.Helper()
+	if raceEnabled {
+		return // its detector allocates
+	}
 	dt := tensor.F32
 	for _, x := range in {
 		if x.DType() == tensor.F64 {
@@ -160,11 +166,15 @@ func checkAllocs(t *testing.T, k node, in []*tensor.Tensor) {
 			gin[i] = tensor.New(dt, x.Shape()...)
 		}
 	}
-	if n := testing.AllocsPerRun(5, func() {
-		k.Forward(out, in)
-		k.Backward(gin, gout, out, in)
-	}); n > 0 {
-		t.Errorf("%s: %v allocations a pass, want 0", k.Name(), n)
+	fewest := math.Inf(1)
+	for trial := 0; trial < 5 && fewest > 0; trial++ {
+		fewest = min(fewest, testing.AllocsPerRun(5, func() {
+			k.Forward(out, in)
+			k.Backward(gin, gout, out, in)
+		}))
+	}
+	if fewest > 0 {
+		t.Errorf("%s: %v allocations a pass, want 0", k.Name(), fewest)
 	}
 }
 

@@ -19,8 +19,8 @@ func headChunk(wanted, v int) int {
 	if wanted > 0 {
 		return wanted
 	}
-	const elements = 1 << 21 // 8 MiB of float32
-	return min(512, max(128, elements/v/16*16))
+	const cached, kept = 1 << 21, 1 << 24 // elements: 8 and 64 MiB of float32
+	return max(128, min(512, cached/v/16*16), min(256, kept/v/16*16))
 }
 
 // gather returns the rows of x [N,d] as one block: a piece of x where they are

@@ -119,9 +119,11 @@ func (s *Speaker) Say(ctx context.Context, ids []int32, limit int, how Sampling,
 // returns how many tokens it had to read.
 func (s *Speaker) see(ids []int32, limit int) (fresh int) {
 	known := len(s.read)
-	if s.run == nil || len(ids)+limit > s.room || known >= len(ids) || !slices.Equal(s.read, ids[:known]) {
+	// Where positions depend on the length, a longer text is read anew.
+	narrow := s.run == nil || len(ids)+limit > s.room && s.model.Model.Config.RopeScaling != nil
+	if narrow || known >= len(ids) || !slices.Equal(s.read, ids[:known]) {
 		known = 0
-		if s.run == nil || len(ids)+limit > s.room {
+		if narrow {
 			s.room = max(len(ids)+limit, 2*s.room)
 			s.run = layers.NewDecoder(s.pool, s.model.Model, 1, s.room)
 		}

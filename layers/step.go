@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
@@ -329,6 +330,8 @@ func (s *Step) Close() {
 	for _, g := range s.sessions() {
 		g.Close()
 	}
+	*s = Step{Batch: s.Batch}
+	runtime.GC() // a graph is few and large pieces: left to its pace, the heap would hold two
 }
 
 func (s *Step) sessions() []*autodiff.Session {

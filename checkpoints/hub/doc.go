@@ -4,7 +4,7 @@
 // There are three types here: [Ref], what is wanted; [Client], where from and
 // where to; and [Progress], what a watcher is told.
 //
-//	hf://org/name[@revision]                    a model: Client.Model gives its folder
+//	hf://org/name[@revision]                    a model: Client.Model gives its folder, Client.Config the same without weights
 //	hf://datasets/org/name[@revision][/path]    a file, or a folder of the files of records: Client.Data
 //
 //	revision ─► commit and list of files, each with size and hash   list.go

@@ -98,8 +98,8 @@ func (a *app) generate(c *cobra.Command, model string, f generateFlags) error {
 		return err
 	}
 	g, err := distill.Generate(c.Context(), pool, l, f.prompt, f.limit, f.Sampling, emit)
-	if g.Tokens > 0 && !a.json && !strings.HasSuffix(g.Text, "\n") {
-		fmt.Fprintln(a.out)
+	if g.Tokens > 0 && isTerminal(a.out) && !strings.HasSuffix(g.Text, "\n") {
+		fmt.Fprintln(a.out) // for the shell's prompt; a file gets the text alone
 	}
 	if err != nil {
 		return err

@@ -104,20 +104,22 @@ type barProgress struct {
 
 func (p *barProgress) Begin(what string, total int) {
 	p.begin(what, total)
-	if total == 0 {
-		total = -1
-	}
-	p.bar = progressbar.NewOptions(total,
+	how := []progressbar.Option{
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetWidth(20),
-		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "━", SaucerHead: "━", SaucerPadding: "─", BarStart: "", BarEnd: ""}),
-	)
+	}
+	if total > 0 {
+		how = append(how, progressbar.OptionShowCount())
+	} else {
+		total = -1 // a spinner; the facts count
+	}
+	p.bar = progressbar.NewOptions(total, how...)
 }
 
 func (p *barProgress) Advance(done int, facts string) {

@@ -130,8 +130,10 @@ func (x *plan[T]) regions(f func()) {
 	w := x.isa.width
 	maxSteps := max(1, 2048/x.depth) * x.depth
 	maxCols := x.n
-	if x.packsB {
-		maxCols = max(12*w, regionMax/min(x.k, maxSteps)/w*w)
+	if x.packsB { // equal regions near the size wanted: a narrow last one would read all of A for little
+		wanted := max(12*w, regionMax/min(x.k, maxSteps)/w*w)
+		regions := max(1, (x.n+wanted/2)/wanted)
+		maxCols = ((x.n+regions-1)/regions + w - 1) / w * w
 	}
 	for x.j0 = 0; x.j0 < x.n; x.j0 += maxCols {
 		x.cols = min(maxCols, x.n-x.j0)

@@ -135,6 +135,9 @@ func TestOptimizerIsBitIdenticalAtAnyNumberOfThreads(t *testing.T) {
 }
 
 func TestOptimizerAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	p := parallel.New(2)
 	defer p.Close()
 	o := NewOptimizer(p, slotsOf[float32](100, 10000))

@@ -127,30 +127,14 @@ func (r *Report) scoreTable() (rows [][]string) {
 	return rows
 }
 
-// speedTable has a row a context length and, for each model, prefill, decode
-// and state.
+// speedTable has a row a model and context.
 func (r *Report) speedTable() (rows [][]string) {
-	names, contexts := r.speedAxes()
-	if len(names) == 0 {
+	if len(r.Speeds) == 0 {
 		return nil
 	}
-	head := []string{"context"}
-	for _, n := range names {
-		head = append(head, n+" prefill/s", n+" decode/s", n+" state")
-	}
-	rows = append(rows, head)
-	for _, c := range contexts {
-		row := []string{fmt.Sprint(c)}
-		for _, n := range names {
-			i := slices.IndexFunc(r.Speeds, func(s Speed) bool { return s.Name == n && s.Context == c })
-			if i < 0 {
-				row = append(row, "–", "–", "–")
-				continue
-			}
-			s := r.Speeds[i]
-			row = append(row, humanCount(int64(s.Prefill)), humanCount(int64(s.Decode)), humanBytes(s.StateBytes))
-		}
-		rows = append(rows, row)
+	rows = append(rows, []string{"model", "context", "prefill, tokens/s", "decode, tokens/s", "state"})
+	for _, s := range r.Speeds {
+		rows = append(rows, []string{s.Name, fmt.Sprint(s.Context), humanCount(int64(s.Prefill)), humanCount(int64(s.Decode)), humanBytes(s.StateBytes)})
 	}
 	return rows
 }

@@ -53,7 +53,7 @@ func (r *Report) stripSVG() template.HTML {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle" fill="#5c6770">%d</text>`, stripLeft+l*cellWidth+cellWidth/2, y+14, l)
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end" fill="#5c6770">layer</text>`, stripLeft-12, y+14)
-	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#5c6770">A attention   M Mamba   outlined: replaced at that stage</text></svg>`, stripLeft, y+36)
+	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#5c6770">A attention · M Mamba · outlined: replaced at that stage</text></svg>`, stripLeft, y+36)
 	return template.HTML(b.String())
 }
 

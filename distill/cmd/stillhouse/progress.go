@@ -169,7 +169,7 @@ func (p *lineProgress) Begin(what string, total int) {
 
 func (p *lineProgress) Advance(done int, facts string) {
 	p.advance(done, facts)
-	if t := p.now(); t.Sub(p.last) >= lineEvery {
+	if t := p.now(); t.Sub(p.last) >= lineEvery && (p.total == 0 || done < p.total) { // End has the last line
 		p.last = t
 		p.line("")
 	}

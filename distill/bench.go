@@ -20,7 +20,9 @@ type Geometry struct {
 	Model layers.Config // the teacher: attention everywhere
 	Mamba int
 	B, T  int
-	Steps int // that give a median worth reading
+	// CheckpointBlocks keeps only the inputs of the student's blocks.
+	CheckpointBlocks bool
+	Steps            int // that give a median worth reading
 }
 
 // GeometryNames lists what GeometryByName knows.
@@ -76,7 +78,7 @@ func (g Geometry) trial(p *layers.Pool) (t *Trainer, teacher *layers.Model, err 
 		Objective: layers.Objective{{Type: layers.ReverseKL, Weight: 1, Temperature: 1}},
 		Trainable: []Group{{Match: func(string) bool { return true }, LRScale: 1}},
 		Schedule:  Schedule{Type: "constant", Peak: 1e-4, Steps: 1 << 30},
-		B:         g.B, T: g.T, Accumulate: 1, MaxNorm: 1,
+		B:         g.B, T: g.T, Accumulate: 1, MaxNorm: 1, Recompute: g.CheckpointBlocks,
 		AdamW: layers.AdamWConfig{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1},
 	}, randomTokens(g.Model.VocabSize), Position{})
 	return t, teacher, err

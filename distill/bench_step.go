@@ -19,6 +19,7 @@ type StepReport struct {
 	Batch        int          `json:"batch"`
 	Seq          int          `json:"seq"`
 	Layers       string       `json:"layers"` // the student's strip
+	Checkpoint   bool         `json:"checkpoint_blocks"`
 	Parameters   int          `json:"parameters"`
 	Threads      int          `json:"threads"`
 	ISA          string       `json:"isa"`
@@ -90,7 +91,7 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 		}
 	}
 	student := g.Student()
-	r := &StepReport{Geometry: g.Name, Batch: g.B, Seq: g.T, Layers: student.Strip(), Parameters: t.student.Size(),
+	r := &StepReport{Geometry: g.Name, Batch: g.B, Seq: g.T, Layers: student.Strip(), Checkpoint: g.CheckpointBlocks, Parameters: t.student.Size(),
 		Threads: p.Threads(), ISA: layers.ISA(), Steps: g.Steps, Loss: steps[g.Steps-1].loss}
 	for _, s := range steps {
 		r.Allocs += float64(s.objects) / float64(g.Steps)

@@ -46,7 +46,7 @@ func phase(p recipes.ResolvedPhase, fresh, mamba []int) Phase {
 		Schedule: Schedule{
 			Type: t.Scheduler, Peak: t.LearningRate, Warmup: t.Warmup(steps), MinRatio: t.MinLRRatio, Decay: t.DecayRatio, Steps: steps,
 		},
-		B: t.BatchSize, T: t.SequenceLen, Accumulate: t.Accumulation, MaxNorm: t.MaxGradNorm, LogEvery: t.LoggingSteps,
+		B: t.BatchSize, T: t.SequenceLen, Accumulate: t.Accumulation, MaxNorm: t.MaxGradNorm, LogEvery: t.LoggingSteps, Recompute: t.CheckpointBlocks,
 		AdamW: layers.AdamWConfig{Beta1: t.Beta1, Beta2: t.Beta2, Epsilon: t.Epsilon, WeightDecay: t.WeightDecay},
 	}
 	for _, g := range p.Trainable {

@@ -21,6 +21,7 @@ type Phase struct {
 	Accumulate int // micro-batches a step
 	MaxNorm    float64
 	AdamW      layers.AdamWConfig
+	Recompute  bool // keep blocks' inputs, run blocks again in the backward pass
 	LogEvery   int
 }
 
@@ -78,7 +79,7 @@ func NewTrainer(p *layers.Pool, teacher, student *layers.Model, ph Phase, fill F
 	t.opt.Steps = at.Updates
 	b := layers.NewBatch(ph.B, ph.T, student.Embed.Value.DType())
 	t.micro = microBatches(ph, student)
-	c := layers.StepConfig{Student: student, Batch: b, Objective: ph.Objective, Grad: t.opt.Grad}
+	c := layers.StepConfig{Student: student, Batch: b, Objective: ph.Objective, Grad: t.opt.Grad, Recompute: ph.Recompute}
 	if ph.Objective.NeedsTeacher() {
 		c.Teacher = teacher
 	}

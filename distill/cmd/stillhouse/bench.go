@@ -24,7 +24,7 @@ func (a *app) benchCommand() *cobra.Command {
 func (a *app) benchStepCommand() *cobra.Command {
 	var geometry string
 	var batch, seq, steps int
-	var profile bool
+	var profile, checkpoint bool
 	c := &cobra.Command{
 		Use:   "step",
 		Short: "Time one distillation step against the processor's and the memory's limits",
@@ -37,6 +37,7 @@ attention as the half it is. The loss has the same bits at any --threads.
 Close other programs first: what they take is missing here.`,
 		Example: `  stillhouse bench step
   stillhouse bench step --geometry smol135m --profile
+  stillhouse bench step --geometry smol135m --checkpoint-blocks
   stillhouse bench step --batch 4 --seq 512 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -56,6 +57,7 @@ Close other programs first: what they take is missing here.`,
 					*f.to = f.value
 				}
 			}
+			g.CheckpointBlocks = checkpoint
 			p := layers.NewPool(a.threads)
 			defer p.Close()
 			r, err := distill.BenchStep(p, g)
@@ -70,6 +72,7 @@ Close other programs first: what they take is missing here.`,
 	f.IntVar(&batch, "batch", 0, "sequences a step; 0 takes the geometry's")
 	f.IntVar(&seq, "seq", 0, "tokens a sequence; 0 takes the geometry's")
 	f.IntVar(&steps, "steps", 0, "steps to take the median of; 0 takes the geometry's")
+	f.BoolVar(&checkpoint, "checkpoint-blocks", false, "keep only each block's input for the backward pass, as train.checkpoint_blocks")
 	f.BoolVar(&profile, "profile", false, "print the time by operation, each against its own limit")
 	return c
 }

@@ -3,7 +3,6 @@ package layers
 import (
 	"fmt"
 
-	"stillhouse/layers/internal/gemm"
 	"stillhouse/layers/internal/kernel"
 	"stillhouse/layers/internal/vec"
 	"stillhouse/layers/tensor"
@@ -24,6 +23,7 @@ type decoder interface {
 	extend(ids []int32) *tensor.Tensor
 	reset()
 	bytes() int
+	tokenBytes() int
 	position() int
 }
 
@@ -31,11 +31,24 @@ type decoder interface {
 // many tokens each will see, and more than a hint where rotary positions depend
 // on the length (RopeScaling): they are then those of a sequence of that many.
 func NewDecoder(p *Pool, m *Model, batch, capacity int) *Decoder {
+	return makeDecoder(p, m, batch, capacity, false)
+}
+
+// NewBF16Decoder is [NewDecoder] with a copy of the matrices rounded to bfloat16:
+// half the bytes that a token has to read, and so nearly twice the tokens where
+// memory is the limit. Activations, sums, caches, states and vectors stay in the
+// model's type. Weights that come from bfloat16 files are the same after it. The
+// copy is made here: later changes of the model do not reach it.
+func NewBF16Decoder(p *Pool, m *Model, batch, capacity int) *Decoder {
+	return makeDecoder(p, m, batch, capacity, true)
+}
+
+func makeDecoder(p *Pool, m *Model, batch, capacity int, bf16 bool) *Decoder {
 	d := &Decoder{pool: p, model: m}
 	if m.Embed.Value.DType() == tensor.F64 {
-		d.run = newDecoding[float64](p, m, batch, capacity)
+		d.run = newDecoding[float64](p, m, batch, capacity, bf16)
 	} else {
-		d.run = newDecoding[float32](p, m, batch, capacity)
+		d.run = newDecoding[float32](p, m, batch, capacity, bf16)
 	}
 	return d
 }
@@ -48,6 +61,11 @@ func (d *Decoder) Extend(ids []int32) *tensor.Tensor { return d.run.extend(ids) 
 // Reset forgets everything read: a new document begins.
 func (d *Decoder) Reset() { d.run.reset() }
 
+// TokenBytes returns the bytes of memory that one step of all sequences moves at
+// least, at the position reached: every matrix once, what the caches hold of the
+// past, and states read and written. The embedding counts where it is the head.
+func (d *Decoder) TokenBytes() int { return d.run.tokenBytes() }
+
 // Position returns how many tokens of each sequence were read.
 func (d *Decoder) Position() int { return d.run.position() }
 
@@ -56,10 +74,10 @@ func (d *Decoder) StateBytes() int { return d.run.bytes() }
 
 // decoding is a Decoder's state in one floating type.
 type decoding[T tensor.Float] struct {
-	pool   *Pool
-	model  *Model
-	b, pos int
-	mixers []stepper[T]
+	project *projector[T]
+	model   *Model
+	b, pos  int
+	mixers  []stepper[T]
 
 	n                       int // tokens a sequence the buffers below hold
 	x, u, proj, inner, hide []T
@@ -73,11 +91,15 @@ type stepper[T tensor.Float] interface {
 	step(d *decoding[T], x, u []T, n int)
 	reset()
 	bytes() int
+	traffic() int // bytes that one more token moves, of what was kept
 }
 
-func newDecoding[T tensor.Float](p *Pool, m *Model, batch, capacity int) *decoding[T] {
-	d := &decoding[T]{pool: p, model: m, b: batch, logits: tensor.New(tensor.TypeOf[T](), batch, m.Config.VocabSize)}
+func newDecoding[T tensor.Float](p *Pool, m *Model, batch, capacity int, bf16 bool) *decoding[T] {
+	d := &decoding[T]{project: newProjector[T](p), model: m, b: batch, logits: tensor.New(tensor.TypeOf[T](), batch, m.Config.VocabSize)}
 	d.last = make([]T, batch*m.Config.HiddenSize)
+	if bf16 {
+		d.project.roundToBF16(m)
+	}
 	for _, b := range m.Blocks {
 		switch x := b.Mixer.(type) {
 		case *Attention:
@@ -111,6 +133,14 @@ func (d *decoding[T]) bytes() (n int) {
 	return n
 }
 
+func (d *decoding[T]) tokenBytes() int {
+	n := d.project.bytes(d.model)
+	for _, m := range d.mixers {
+		n += m.traffic()
+	}
+	return n
+}
+
 // grow makes room for n tokens a sequence.
 func (d *decoding[T]) grow(n int) {
 	if n <= d.n {
@@ -139,12 +169,16 @@ func (d *decoding[T]) extend(ids []int32) *tensor.Tensor {
 	d.grow(n)
 	rows, w := d.b*n, c.HiddenSize
 	x, u := d.x[:rows*w], d.u[:rows*w]
-	embed := tensor.Data[T](d.model.Embed.Value)
+	scale := T(one(c.EmbedScale))
 	for i, id := range ids {
 		if id < 0 || int(id) >= c.VocabSize {
 			panic(fmt.Sprintf("layers: Decoder: token %d is outside the vocabulary of %d", id, c.VocabSize))
 		}
-		vec.Scale(x[i*w:(i+1)*w], T(one(c.EmbedScale)), embed[int(id)*w:(int(id)+1)*w])
+		row := x[i*w : (i+1)*w]
+		d.project.row(row, d.model.Embed, int(id))
+		if scale != 1 {
+			vec.Scale(row, scale, row)
+		}
 	}
 	for l, b := range d.model.Blocks {
 		if b.identity() {
@@ -164,43 +198,14 @@ func (d *decoding[T]) extend(ids []int32) *tensor.Tensor {
 	if s := one(c.LogitsDivisor); s != 1 {
 		vec.Scale(d.last, T(1/s), d.last)
 	}
-	d.linear(tensor.Data[T](d.logits), d.last, d.model.Head, d.b, false)
+	d.project.linear(tensor.Data[T](d.logits), d.last, d.model.Head, d.b, false)
 	d.pos += n
 	return d.logits
 }
 
-// fewRows is the number of rows up to which a product is a dot product for each
-// output: a matrix product would spend more on packing W than on using it.
-const fewRows = 4
-
-// dotOutputs is the number of outputs that one part of the pool's work makes.
-const dotOutputs = 128
-
-// linear computes y (+)= x·Wᵀ for rows of x.
-func (d *decoding[T]) linear(y, x []T, w *Param, rows int, add bool) {
-	out, in := w.Value.Dim(0), w.Value.Dim(1)
-	if rows <= fewRows {
-		weights := tensor.Data[T](w.Value)
-		d.pool.For((out+dotOutputs-1)/dotOutputs, func(part int) {
-			for o := part * dotOutputs; o < min(out, (part+1)*dotOutputs); o++ {
-				row := weights[o*in : (o+1)*in]
-				for r := range rows {
-					v := vec.Dot(x[r*in:(r+1)*in], row)
-					if add {
-						v += y[r*out+o]
-					}
-					y[r*out+o] = v
-				}
-			}
-		})
-		return
-	}
-	gemm.Gemm(d.pool, gemm.NT, rows, out, in, x, in, tensor.Data[T](w.Value), in, y, out, add)
-}
-
 // affine computes y = x·Wᵀ + b for rows of x; b may be nil.
 func (d *decoding[T]) affine(y, x []T, w, b *Param, rows int) {
-	d.linear(y, x, w, rows, false)
+	d.project.linear(y, x, w, rows, false)
 	if b == nil {
 		return
 	}
@@ -215,7 +220,7 @@ func (d *decoding[T]) affine(y, x []T, w, b *Param, rows int) {
 func (d *decoding[T]) join(x, inner []T, w, b *Param, rows int) {
 	s := one(d.model.Config.ResidualScale)
 	if s == 1 && b == nil {
-		d.linear(x, inner, w, rows, true)
+		d.project.linear(x, inner, w, rows, true)
 		return
 	}
 	y := d.u[:len(x)]

@@ -36,6 +36,9 @@ func (s *attentionStep[T]) step(d *decoding[T], x, u []T, n int) {
 func (s *attentionStep[T]) reset()     { s.cache.Reset() }
 func (s *attentionStep[T]) bytes() int { return s.cache.Bytes() }
 
+// traffic is what is read of the cache: a window leaves the older tokens alone.
+func (s *attentionStep[T]) traffic() int { return s.cache.Seen() }
+
 // mamba2Step decodes Mamba-2: the convolution's last K-1 inputs and the state
 // [H,P,N], whatever the context.
 type mamba2Step[T tensor.Float] struct {
@@ -49,13 +52,16 @@ func newMamba2Step[T tensor.Float](p *Pool, m *Mamba2, batch int) *mamba2Step[T]
 }
 
 func (s *mamba2Step[T]) step(d *decoding[T], x, u []T, n int) {
-	d.linear(d.proj, u, s.m.In, d.b*n, false)
+	d.project.linear(d.proj, u, s.m.In, d.b*n, false)
 	s.state.Extend(d.inner, d.proj, n, data[T](s.m.ConvW), data[T](s.m.ConvB), data[T](s.m.DtBias),
 		data[T](s.m.ALog), data[T](s.m.Skip), data[T](s.m.NormW))
 	d.join(x, d.inner, s.m.Out, nil, d.b*n)
 }
 func (s *mamba2Step[T]) reset()     { s.state.Reset() }
 func (s *mamba2Step[T]) bytes() int { return s.state.Bytes() }
+
+// traffic: a state is read and written.
+func (s *mamba2Step[T]) traffic() int { return 2 * s.state.Bytes() }
 
 // mamba1Step decodes Mamba-1: likewise, with a state [E,N].
 type mamba1Step[T tensor.Float] struct {
@@ -73,15 +79,18 @@ func (s *mamba1Step[T]) step(d *decoding[T], x, u []T, n int) {
 	if need := d.b * n * s.m.Config.Rank; len(s.low) < need {
 		s.low = make([]T, need)
 	}
-	d.linear(d.proj, u, s.m.In, d.b*n, false)
-	d.linear(s.low, u, s.m.DtIn, d.b*n, false)
-	d.linear(d.hide, s.low, s.m.Dt, d.b*n, false)
+	d.project.linear(d.proj, u, s.m.In, d.b*n, false)
+	d.project.linear(s.low, u, s.m.DtIn, d.b*n, false)
+	d.project.linear(d.hide, s.low, s.m.Dt, d.b*n, false)
 	s.state.Extend(d.inner, d.proj, d.hide, n, data[T](s.m.ConvW), data[T](s.m.ConvB), data[T](s.m.DtBias),
 		data[T](s.m.ALog), data[T](s.m.Skip))
 	d.join(x, d.inner, s.m.Out, nil, d.b*n)
 }
 func (s *mamba1Step[T]) reset()     { s.state.Reset() }
 func (s *mamba1Step[T]) bytes() int { return s.state.Bytes() }
+
+// traffic: a state is read and written.
+func (s *mamba1Step[T]) traffic() int { return 2 * s.state.Bytes() }
 
 func data[T tensor.Float](p *Param) []T { return tensor.Data[T](p.Value) }
 
@@ -91,3 +100,4 @@ type noStep[T tensor.Float] struct{}
 func (noStep[T]) step(*decoding[T], []T, []T, int) {}
 func (noStep[T]) reset()                           {}
 func (noStep[T]) bytes() int                       { return 0 }
+func (noStep[T]) traffic() int                     { return 0 }

@@ -89,11 +89,19 @@ type Forward struct {
 	// from a Trunk, and MixerIn, MixerOut and Blocks begin with it.
 	From  int
 	Below *tensor.Tensor
+	// To is the first block that is left out, with what would follow: Final is
+	// nil then. 0 leaves out none.
+	To int
+	// Recompute keeps of each block its input alone; the backward pass computes
+	// the rest again, one block at a time. Every bit stays the same.
+	Recompute bool
 
 	model      *Model
 	ids, start *G.Node
 	weights    *G.Node
 	params     map[*Param]*G.Node
+	inBlock    bool                    // what is added is a block of the model
+	shared     map[any]autodiff.Kernel // of mixers, by geometry
 }
 
 // Hidden is what a model's forward pass leaves in the graph, all [N,D].
@@ -115,8 +123,21 @@ func (f *Forward) Model(m *Model) Hidden {
 		x = f.scaled(f.apply(f.embedding(c.VocabSize, c.HiddenSize), f.ids, f.param(m.Embed)), one(c.EmbedScale))
 	}
 	var h Hidden
-	for l := f.From; l < len(m.Blocks); l++ {
-		x = f.block(m.Blocks[l], l, x, &h)
+	to := len(m.Blocks)
+	if f.To > 0 {
+		to = f.To
+	}
+	f.inBlock = true
+	for l := f.From; l < to; l++ {
+		add := func() *G.Node { return f.block(m.Blocks[l], l, x, &h) }
+		if f.Recompute {
+			x = f.Graph.Recompute(add)
+		} else {
+			x = add()
+		}
+	}
+	if f.inBlock = false; f.To > 0 {
+		return h
 	}
 	h.Final = f.scaled(f.norm(x, m.Norm), 1/one(c.LogitsDivisor))
 	return h
@@ -127,7 +148,7 @@ func (f *Forward) bind(m *Model) {
 	if f.model == m {
 		return
 	}
-	f.model, f.params = m, map[*Param]*G.Node{}
+	f.model, f.params, f.shared = m, map[*Param]*G.Node{}, map[any]autodiff.Kernel{}
 	f.ids = f.Input(f.Prefix+"ids", f.Batch.IDs)
 	f.start = f.Input(f.Prefix+"start", f.Batch.Start)
 }

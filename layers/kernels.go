@@ -56,11 +56,30 @@ func (f *Forward) add2() autodiff.Kernel {
 func (f *Forward) attention(window int) autodiff.Kernel {
 	c := &f.model.Config
 	size := kernel.AttentionSize{B: f.Batch.B, T: f.Batch.T, H: c.Heads, G: c.KVHeads, P: c.HeadDim}
-	o := kernel.AttentionOptions{Scale: c.scale(), Window: window, Rope: c.rope(f.Batch.T), Train: f.trains()}
-	if f.f64() {
-		return kernel.NewAttention[float64](f.Pool(), size, o)
+	type geometry struct {
+		kernel.AttentionSize
+		window int
 	}
-	return kernel.NewAttention[float32](f.Pool(), size, o)
+	return f.mixing(geometry{size, window}, func() autodiff.Kernel {
+		o := kernel.AttentionOptions{Scale: c.scale(), Window: window, Rope: c.rope(f.Batch.T), Train: f.trains()}
+		if f.f64() {
+			return kernel.NewAttention[float64](f.Pool(), size, o)
+		}
+		return kernel.NewAttention[float32](f.Pool(), size, o)
+	})
+}
+
+// mixing returns the kernel of a mixer of a comparable geometry: what these hold
+// beside their output is several times as large. Blocks share one when none
+// needs it for long: when no backward pass follows, or that computes it again.
+func (f *Forward) mixing(geometry any, make func() autodiff.Kernel) autodiff.Kernel {
+	if !f.inBlock || f.trains() && !f.Recompute {
+		return make()
+	}
+	if f.shared[geometry] == nil {
+		f.shared[geometry] = make()
+	}
+	return f.shared[geometry]
 }
 
 func (f *Forward) qkNorm() autodiff.Kernel {
@@ -83,10 +102,16 @@ func (f *Forward) scaleKernel(s float64) autodiff.Kernel {
 func (f *Forward) mamba2(c Mamba2Config) autodiff.Kernel {
 	size, o := c.kernel(f.Batch.B, f.Batch.T)
 	o.Train = f.trains()
-	if f.f64() {
-		return kernel.NewMamba2[float64](f.Pool(), size, o)
+	type geometry struct {
+		kernel.Mamba2Size
+		kernel.Mamba2Options
 	}
-	return kernel.NewMamba2[float32](f.Pool(), size, o)
+	return f.mixing(geometry{size, o}, func() autodiff.Kernel {
+		if f.f64() {
+			return kernel.NewMamba2[float64](f.Pool(), size, o)
+		}
+		return kernel.NewMamba2[float32](f.Pool(), size, o)
+	})
 }
 
 func (c Mamba2Config) kernel(b, t int) (kernel.Mamba2Size, kernel.Mamba2Options) {
@@ -101,10 +126,16 @@ func (c Mamba2Config) kernel(b, t int) (kernel.Mamba2Size, kernel.Mamba2Options)
 func (f *Forward) mamba1(c Mamba1Config) autodiff.Kernel {
 	size, o := c.kernel(f.Batch.B, f.Batch.T)
 	o.Train = f.trains()
-	if f.f64() {
-		return kernel.NewMamba1[float64](f.Pool(), size, o)
+	type geometry struct {
+		kernel.Mamba1Size
+		kernel.Mamba1Options
 	}
-	return kernel.NewMamba1[float32](f.Pool(), size, o)
+	return f.mixing(geometry{size, o}, func() autodiff.Kernel {
+		if f.f64() {
+			return kernel.NewMamba1[float64](f.Pool(), size, o)
+		}
+		return kernel.NewMamba1[float32](f.Pool(), size, o)
+	})
 }
 
 func (c Mamba1Config) kernel(b, t int) (kernel.Mamba1Size, kernel.Mamba1Options) {
@@ -131,4 +162,10 @@ func (k flat) Passes(i int) bool {
 func (k flat) UsesIn(i int) bool {
 	u, ok := k.Kernel.(interface{ UsesIn(int) bool })
 	return !ok || u.UsesIn(i)
+}
+
+// Keeps is likewise; a kernel that does not say keeps something.
+func (k flat) Keeps() bool {
+	p, ok := k.Kernel.(interface{ Keeps() bool })
+	return !ok || p.Keeps()
 }

@@ -38,6 +38,9 @@ type StepConfig struct {
 	// Grad returns where a student's parameter's gradient accumulates, nil for
 	// a frozen one. A nil function freezes everything: the step only measures.
 	Grad func(p *Param) *tensor.Tensor
+	// Recompute keeps of each of the student's blocks its input alone, and runs
+	// the block again in the backward pass; see Forward.
+	Recompute bool
 	// Stats records each token's losses, for evaluation.
 	Stats bool
 	// MixerGates and MLPGates put a gate [B] on every layer's mixer and MLP.
@@ -96,7 +99,7 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 	var scalars [][]*G.Node
 	var err error
 	s.student, err = autodiff.Build(p, func(g *autodiff.Graph) error {
-		f := &Forward{Graph: g, Batch: c.Batch, Grad: c.Grad, Measure: c.Measure, Tap: c.Objective.has(HiddenState)}
+		f := &Forward{Graph: g, Batch: c.Batch, Grad: c.Grad, Measure: c.Measure, Tap: c.Objective.has(HiddenState), Recompute: c.Recompute}
 		if c.StudentTrunk != nil && c.From > 0 {
 			f.From, f.Below = c.From, c.StudentTrunk.below(c.From)
 		}
@@ -145,7 +148,11 @@ func (s *Step) objective(f *Forward, c StepConfig, th Hidden) (*G.Node, [][]*G.N
 	var weights []float64
 	var h Hidden
 	s.terms = nil
-	if f.bind(c.Student); len(c.Objective.onLogits()) > 0 || c.Objective.has(HiddenState) {
+	f.bind(c.Student)
+	if len(c.Objective.onLogits()) == 0 {
+		f.To = c.Objective.lastHidden(len(c.Student.Blocks)) + 1
+	}
+	if len(c.Objective.onLogits()) > 0 || f.To > 0 {
 		h = f.Model(c.Student)
 	}
 	if len(c.Objective.onLogits()) > 0 {
@@ -215,6 +222,21 @@ func (c StepConfig) checkDistances(g *autodiff.Graph, distances [][]*G.Node) err
 		return nil
 	}
 	return fmt.Errorf("objective %d, %s, depends on nothing that trains (hint: its layers, or the phase's trainable)", last+1, c.Objective[last].Type)
+}
+
+// lastHidden returns the last of n layers that a hidden term looks at, -1 for
+// none.
+func (o Objective) lastHidden(n int) int {
+	last := -1
+	for _, t := range o {
+		if t.Type != HiddenState {
+			continue
+		}
+		for _, l := range t.layers(n) {
+			last = max(last, l)
+		}
+	}
+	return last
 }
 
 // layers returns the layers a hidden or mixer term looks at.

@@ -108,7 +108,7 @@ func compare(a, b *node, path string, report func(key, was, is string)) {
 
 // Keys, or beginnings of keys, that change nothing already computed.
 var harmless = []string{
-	"version", "extends", "name", "threads", "output_dir", "data.validation.batches", "train.logging_steps", "teacher.geometry",
+	"version", "extends", "name", "threads", "output_dir", "data.validation.batches", "train.logging_steps", "train.checkpoint_blocks", "teacher.geometry",
 	"eval", "checkpoint", "limits", "tracking", "export", "ablations",
 }
 
@@ -126,7 +126,7 @@ func effect(key string, old, changed *Recipe) Effect {
 			return Effect{Kind: Harmless}
 		}
 	}
-	if strings.HasSuffix(key, ".logging_steps") {
+	if strings.HasSuffix(key, ".logging_steps") || strings.HasSuffix(key, ".checkpoint_blocks") {
 		return Effect{Kind: Harmless}
 	}
 	parts := strings.Split(key, ".")

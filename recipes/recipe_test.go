@@ -139,6 +139,8 @@ func TestEveryChangeSaysWhatItCosts(t *testing.T) {
 	}{
 		{"threads=3", "threads", Effect{Kind: Harmless}},
 		{"train.logging_steps=5", "train.logging_steps", Effect{Kind: Harmless}},
+		{"train.checkpoint_blocks=true", "train.checkpoint_blocks", Effect{Kind: Harmless}},
+		{"phases.1.checkpoint_blocks=true", "phases.1.checkpoint_blocks", Effect{Kind: Harmless}},
 		{"checkpoint.every=1m", "checkpoint.every", Effect{Kind: Harmless}},
 		{"limits.max_time=2h", "limits.max_time", Effect{Kind: Harmless}},
 		{"eval.contexts=[8]", "eval.contexts", Effect{Kind: Harmless}},

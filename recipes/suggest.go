@@ -57,6 +57,7 @@ var elsewhere = map[string]string{
 	"lr": "learning_rate", "lr_scheduler": "lr_scheduler_type", "scheduler": "lr_scheduler_type",
 	"warmup": "warmup_ratio", "batch_size": "per_device_train_batch_size", "micro_batch_size": "per_device_train_batch_size",
 	"grad_accum": "gradient_accumulation_steps", "clip_grad_norm": "max_grad_norm", "gradient_clipping": "max_grad_norm",
+	"gradient_checkpointing": "checkpoint_blocks", "activation_checkpointing": "checkpoint_blocks",
 	"betas": "adam_beta1", "beta1": "adam_beta1", "beta2": "adam_beta2", "eps": "adam_epsilon",
 	"d_state": "state", "d_conv": "conv", "n_groups": "groups", "ngroups": "groups", "headdim": "head_dim",
 	"mamba_d_state": "state", "mamba_d_conv": "conv", "mamba_n_groups": "groups", "mamba_n_heads": "heads", "mamba_d_head": "head_dim", "mamba_chunk_size": "chunk",

@@ -72,6 +72,7 @@ type residual struct{ shape []int }
 func (residual) Name() string      { return "residual" }
 func (o residual) OutShape() []int { return o.shape }
 func (residual) Passes(int) bool   { return true }
+func (residual) Keeps() bool       { return false }
 func (residual) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	for i := range f64(out) {
 		f64(out)[i] = f64(in[0])[i] + f64(in[1])[i]

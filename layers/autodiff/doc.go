@@ -21,7 +21,11 @@
 //	})
 //	for range steps { fill(batch); err = s.Run(); … }
 //
-// Invariants: one Kernel instance is one node; gradients of activations are
+// A graph whose activations do not fit marks parts of itself with
+// [Graph.Recompute]: the backward pass computes them again from their inputs.
+//
+// Invariants: one Kernel instance is one node, but where nothing is kept in it
+// for long; gradients of activations are
 // overwritten and gradients of parameters accumulate; after Build nothing is
 // allocated but the machine's own bookkeeping (about 130 bytes a node); two
 // nodes never share a hash, which Gorgonia would take for the same node.

@@ -112,14 +112,22 @@ func (o *forwardOp) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	if !work {
 		return ret, nil
 	}
+	if o.segment != nil && o.segment.after == nil {
+		o.segment.after = grad // the first to come is that of the segment's last node
+	}
 	var children G.Nodes
 	for i, c := range in {
 		if usesIn(o.k, i) {
-			b.reads, children = append(b.reads, i), append(children, c)
+			b.reads, children = append(b.reads, i), append(children, o.segment.again(g, c))
 		}
 	}
-	if usesOut(o.k) {
-		b.reads, children = append(b.reads, -1), append(children, out)
+	switch {
+	case usesOut(o.k):
+		b.state = o.segment.again(g, out)
+		b.reads, children = append(b.reads, readsOut), append(children, b.state)
+	case o.segment != nil && keeps(o.k):
+		b.state = o.segment.again(g, out)
+		b.reads, children = append(b.reads, readsState), append(children, b.state)
 	}
 	children = append(children, grad)
 	var shape []int // a scalar token when only parameters want gradients

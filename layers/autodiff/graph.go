@@ -27,6 +27,7 @@ type Graph struct {
 	times   map[string]*OpTime
 	profile bool        // operations take their times
 	failed  *PanicError // of the last run
+	segment *segment    // that Apply adds to; nil outside of Recompute
 }
 
 func newGraph(p *parallel.Pool, salt uint64) *Graph {
@@ -85,7 +86,8 @@ func (g *Graph) Param(name string, w, grad *tensor.Tensor) *G.Node {
 
 // Apply adds the node k(in...).
 func (g *Graph) Apply(k Kernel, in ...*G.Node) *G.Node {
-	return g.add(&forwardOp{base: g.base(k.Name(), k.OutShape(), in), g: g, k: k, args: make([]*tensor.Tensor, len(in))}, in...)
+	o := &forwardOp{base: g.base(k.Name(), k.OutShape(), in), g: g, k: k, args: make([]*tensor.Tensor, len(in)), segment: g.segment}
+	return g.add(o, in...)
 }
 
 // Keep marks nodes whose values are read after a run.

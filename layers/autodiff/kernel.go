@@ -3,7 +3,8 @@ package autodiff
 import "stillhouse/layers/tensor"
 
 // Kernel is a fused operation with its derivative. One instance serves one
-// node, and may keep scratch between Forward and Backward.
+// node, and may keep scratch between Forward and Backward; of a graph that has
+// no backward pass, or of [Graph.Recompute], it may serve many.
 //
 // These methods are optional:
 //
@@ -12,6 +13,8 @@ import "stillhouse/layers/tensor"
 //	UsesIn(i int) bool  Backward reads in[i]; when false it may get nil there,
 //	                    and the memory is free earlier. Default true.
 //	UsesOut() bool      Backward reads out. Default false, and out is nil.
+//	Keeps() bool        Backward reads what Forward left in the kernel, which then
+//	                    is a pointer. Default true.
 //	Traffic() (f, b int)  bytes moved, for profiles; see OpTime. Default all operands.
 type Kernel interface {
 	// Name says what the operation is, for profiles and errors.
@@ -39,4 +42,9 @@ func usesIn(k Kernel, i int) bool {
 func usesOut(k Kernel) bool {
 	o, ok := k.(interface{ UsesOut() bool })
 	return ok && o.UsesOut()
+}
+
+func keeps(k Kernel) bool {
+	o, ok := k.(interface{ Keeps() bool })
+	return !ok || o.Keeps()
 }

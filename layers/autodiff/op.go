@@ -83,14 +83,16 @@ type forwardOp struct {
 	k     Kernel
 	args  []*tensor.Tensor
 	needs []bool // set by Grad: input i wants a gradient through the graph
+
+	segment *segment // that computes it again; nil for none
 }
 
 var _ G.SDOp = (*forwardOp)(nil)
 
 func (o *forwardOp) Do(in ...G.Value) (_ G.Value, err error) {
 	defer o.g.rescue(o.name, &err)
-	for i, v := range in {
-		o.args[i] = tensorOf(v)
+	for i := range o.args { // a twin's last child is no argument
+		o.args[i] = tensorOf(in[i])
 	}
 	if !o.g.profile {
 		o.k.Forward(o.buf.t, o.args)
@@ -111,23 +113,31 @@ func (o *forwardOp) DiffWRT(n int) []bool {
 }
 
 // backwardOp runs one kernel's Backward. Its children are the inputs and the
-// output that the kernel reads, and the output's gradient, last.
+// output that the kernel reads, and the output's gradient, last; within a
+// segment, also the node whose Forward has to come first.
 type backwardOp struct {
 	base
 	f         *forwardOp
-	reads     []int            // which forward input child i is; then -1 for out
+	state     *G.Node          // whose Forward left in the kernel what Backward reads
+	reads     []int            // which forward input child i is; or readsOut, readsState
 	args, gin []*tensor.Tensor // by forward input
 	grads     []*value         // gradients that flow on through the graph
 }
+
+const (
+	readsOut   = -1
+	readsState = -2
+)
 
 func (o *backwardOp) Do(in ...G.Value) (_ G.Value, err error) {
 	defer o.f.g.rescue(o.name, &err)
 	var out *tensor.Tensor
 	for c, i := range o.reads {
-		if i < 0 {
-			out = tensorOf(in[c])
-		} else {
+		switch {
+		case i >= 0:
 			o.args[i] = tensorOf(in[c])
+		case i == readsOut:
+			out = tensorOf(in[c])
 		}
 	}
 	for i, v := range o.grads {

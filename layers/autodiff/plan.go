@@ -24,13 +24,13 @@ type life struct {
 
 // plan gives every output its memory. The machine runs operations in exactly
 // the reverse of G.Sort, so each output's life is known: from the node that
-// writes it to the last that reads it. Best fit over slabs, in order of first
-// use; kept nodes live to the end.
+// writes it to the last that reads it; kept nodes live to the end.
 func (g *Graph) plan() (Memory, error) {
 	sorted, err := G.Sort(g.g)
 	if err != nil {
 		return Memory{}, fmt.Errorf("autodiff: sort graph: %w", err)
 	}
+	g.checkKept(sorted)
 	at := make(map[*G.Node]int, len(sorted))
 	for i, n := range sorted {
 		at[n] = len(sorted) - 1 - i
@@ -54,45 +54,42 @@ func (g *Graph) plan() (Memory, error) {
 			lives = append(lives, life{o.buf, at[g.children(n)[0]], last[n]}) // written by its parent
 		}
 	}
-	slices.SortStableFunc(lives, func(a, b life) int { return cmp.Compare(a.def, b.def) })
-
-	type slab struct{ size, free int } // elements; the step after which it is free
-	var slabs []*slab
-	owner := make([]*slab, len(lives))
+	// The largest first, each into the smallest that has room over its life
+	// (greedy by size, Pisarchyk & Lee 2020, arXiv:2001.03288). In order of first
+	// use, outputs that live long would settle in memory much larger than they.
+	slices.SortStableFunc(lives, func(a, b life) int {
+		return cmp.Or(cmp.Compare(b.v.Size(), a.v.Size()), cmp.Compare(a.def, b.def))
+	})
+	type slab struct {
+		size  int // elements
+		lives []life
+	}
+	var slabs []*slab // from large to small
 	var m Memory
 	width := g.dtype.Bytes()
-	for i, l := range lives {
-		n := l.v.Size()
-		m.Unshared += n * width
-		var best *slab
+	for _, l := range lives {
+		m.Unshared += l.v.Size() * width
+		var home *slab
 		for _, s := range slabs {
-			if s.free < l.def && (best == nil || fits(s.size, n, best.size)) {
-				best = s
+			if !slices.ContainsFunc(s.lives, l.overlaps) {
+				home = s // the last that has room is the smallest
 			}
 		}
-		if best == nil {
-			best = &slab{}
-			slabs = append(slabs, best)
+		if home == nil {
+			home = &slab{size: l.v.Size()}
+			slabs = append(slabs, home)
+			m.Planned += home.size * width
 		}
-		best.size, best.free = max(best.size, n), l.last
-		owner[i] = best
+		home.lives = append(home.lives, l)
 	}
-	memory := map[*slab]*tensor.Tensor{}
 	for _, s := range slabs {
-		memory[s] = tensor.New(g.dtype, s.size)
-		m.Planned += s.size * width
-	}
-	for i, l := range lives {
-		l.v.t = memory[owner[i]].Rows(0, l.v.Size()).Reshape(l.v.shape...)
+		memory := tensor.New(g.dtype, s.size)
+		for _, l := range s.lives {
+			l.v.t = memory.Rows(0, l.v.Size()).Reshape(l.v.shape...)
+		}
 	}
 	return m, nil
 }
 
-// fits reports whether a slab of size a serves n elements better than one of
-// size b: the smallest that holds them, else the largest, which then grows.
-func fits(a, n, b int) bool {
-	if a >= n {
-		return b < n || a < b
-	}
-	return b < n && a > b
-}
+// overlaps reports whether both outputs are needed at one time.
+func (l life) overlaps(o life) bool { return l.def <= o.last && o.def <= l.last }

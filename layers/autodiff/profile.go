@@ -73,10 +73,11 @@ func (o *backwardOp) traffic(out, gout *tensor.Tensor) int {
 	}
 	n := gout.Bytes() + 2*size(o.gin)
 	for _, i := range o.reads {
-		if i < 0 {
-			n += out.Bytes()
-		} else {
+		switch {
+		case i >= 0:
 			n += o.args[i].Bytes()
+		case i == readsOut:
+			n += out.Bytes()
 		}
 	}
 	return n

@@ -51,6 +51,9 @@ func (a *AddN[T]) Passes(int) bool { return true }
 // UsesIn is false for every input.
 func (a *AddN[T]) UsesIn(int) bool { return false }
 
+// Keeps is false.
+func (a *AddN[T]) Keeps() bool { return false }
+
 // Forward fills the sum.
 func (a *AddN[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	for i, t := range in {

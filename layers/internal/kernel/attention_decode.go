@@ -74,6 +74,15 @@ func (c *AttentionCache[T]) Bytes() int {
 	return 2 * c.size.B * c.size.G * c.pos * c.size.P * tensor.TypeOf[T]().Bytes()
 }
 
+// Seen returns the memory of the tokens that the last one read attends to.
+func (c *AttentionCache[T]) Seen() int {
+	tokens := c.pos
+	if c.opt.Window > 0 {
+		tokens = min(tokens, c.opt.Window)
+	}
+	return 2 * c.size.B * c.size.G * tokens * c.size.P * tensor.TypeOf[T]().Bytes()
+}
+
 // Extend reads n tokens a sequence, qkv [B,n,(H+2G)P], and fills out [B,n,H·P].
 func (c *AttentionCache[T]) Extend(out, qkv []T, n int) {
 	if n < 1 {

@@ -44,6 +44,9 @@ func (k *Gate[T]) Name() string { return "gate" }
 // OutShape returns [b,t,d].
 func (k *Gate[T]) OutShape() []int { return []int{k.b, k.t, k.d} }
 
+// Keeps is false.
+func (k *Gate[T]) Keeps() bool { return false }
+
 // Forward fills y.
 func (k *Gate[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	k.x, k.g, k.y = tensor.Data[T](in[0]), tensor.Data[T](in[1]), tensor.Data[T](out)

@@ -79,6 +79,9 @@ func (k *Linear[T]) Passes(i int) bool { return k.opt.Residual && i == k.inputs(
 // UsesIn is true for x and W.
 func (k *Linear[T]) UsesIn(i int) bool { return i < 2 }
 
+// Keeps is false.
+func (k *Linear[T]) Keeps() bool { return false }
+
 func (k *Linear[T]) inputs() int {
 	n := 2
 	if k.opt.Bias {

@@ -41,6 +41,9 @@ func (k *Scale[T]) OutShape() []int { return []int{k.n} }
 // UsesIn is false: the derivative is the constant.
 func (k *Scale[T]) UsesIn(int) bool { return false }
 
+// Keeps is false.
+func (k *Scale[T]) Keeps() bool { return false }
+
 // Forward fills y.
 func (k *Scale[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	k.run(out, in[0])

@@ -44,6 +44,9 @@ func (k *SwiGLU[T]) Name() string { return "swiglu" }
 // OutShape returns [n,i].
 func (k *SwiGLU[T]) OutShape() []int { return []int{k.n, k.i} }
 
+// Keeps is false.
+func (k *SwiGLU[T]) Keeps() bool { return false }
+
 // Forward fills y.
 func (k *SwiGLU[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	k.gu, k.y = tensor.Data[T](in[0]), tensor.Data[T](out)

@@ -29,6 +29,41 @@ func dotThree32(n int, x *float32, y *float32, z *float32) (sum float32)
 //go:noescape
 func max32(n int, x *float32) (largest float32)
 
+// dots1x32 multiplies float32 rows by 1 of x, see dots.
+//
+//go:noescape
+func dots1x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
+
+// dots2x32 multiplies float32 rows by 2 of x, see dots.
+//
+//go:noescape
+func dots2x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
+
+// dots4x32 multiplies float32 rows by 4 of x, see dots.
+//
+//go:noescape
+func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
+
+// dots1x16 multiplies bfloat16 rows by 1 of x, see dots.
+//
+//go:noescape
+func dots1x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
+
+// dots2x16 multiplies bfloat16 rows by 2 of x, see dots.
+//
+//go:noescape
+func dots2x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
+
+// dots4x16 multiplies bfloat16 rows by 4 of x, see dots.
+//
+//go:noescape
+func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
+
+// widen32 is Widen for whole vectors.
+//
+//go:noescape
+func widen32(n int, y *float32, x *uint16)
+
 // add32 is Add.
 //
 //go:noescape

@@ -24,6 +24,34 @@ func max32(n int, x *float32) (largest float32) {
 	panic(unreachable)
 }
 
+func dots1x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots2x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots1x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots2x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func widen32(n int, y *float32, x *uint16) {
+	panic(unreachable)
+}
+
 func add32(n int, y, a, b *float32) {
 	panic(unreachable)
 }

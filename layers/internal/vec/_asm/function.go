@@ -33,7 +33,12 @@ const wideISA = 2
 // emit writes the function name(n, slices…, scalars…) results…, whose body
 // emits its loops by calling each.
 func emit(name, doc, slices, scalars, results string, body func(f *function)) {
-	sig := signature(slices, scalars, results)
+	emitAs(signature(slices, scalars, results), name, doc, slices, body)
+}
+
+// emitAs is emit for any signature that has the length n; slices are the
+// parameters that body refers to by the vector in hand.
+func emitAs(sig, name, doc, slices string, body func(f *function)) {
 	declared = append(declared, name+strings.TrimPrefix(sig, "func"))
 	TEXT(name, 0x4 /* NOSPLIT */, sig)
 	Doc(doc)

@@ -13,6 +13,7 @@ func main() {
 	flag.Parse()
 	ConstraintExpr("amd64,!purego")
 	sums()
+	matvec()
 	arithmetic()
 	exponentials()
 	losses()

@@ -1,0 +1,120 @@
+package layers
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"stillhouse/layers/internal/vec"
+	"stillhouse/layers/tensor"
+)
+
+// rounded returns m in float64 with the matrices that a token is multiplied by
+// rounded to bfloat16.
+func rounded(t *testing.T, m *Model) *Model {
+	t.Helper()
+	r, err := New(m.Config, tensor.F64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := m.Params()
+	for i, p := range r.Params() {
+		p.Value.CopyFrom(from[i].Value)
+	}
+	for _, p := range r.projections() {
+		x := data[float64](p)
+		for i, v := range x {
+			x[i] = float64(vec.ToBF16(float32(v)).Float32())
+		}
+	}
+	return r
+}
+
+// The float32 arithmetic on rounded weights is as exact as on any other; what
+// rounding itself costs is not an error of the decoder.
+func TestABF16DecoderIsTheFloat64ModelOfTheRoundedWeights(t *testing.T) {
+	for _, kinds := range []string{"aa", "22", "11", "a2a1"} {
+		m := tinyModel(t, kinds, tensor.F32)
+		exact := rounded(t, m)
+		const n = fewRows + 9 // read at once, the blocked product is used
+		ids := make([]int32, n)
+		for i := range ids {
+			ids[i] = int32(i * 7 % m.Config.VocabSize)
+		}
+		for _, step := range []int{1, 5, n} {
+			d, ref, full := NewBF16Decoder(nil, m, 1, n), NewDecoder(nil, exact, 1, n), NewDecoder(nil, m, 1, n)
+			moved := 0.0
+			for at := 0; at < n; at += step {
+				part := ids[at:min(n, at+step)]
+				got, plain := tensor.Data[float32](d.Extend(part)), tensor.Data[float32](full.Extend(part))
+				for i, want := range tensor.Data[float64](ref.Extend(part)) {
+					if math.Abs(float64(got[i])-want) > 1e-3*(1+math.Abs(want)) {
+						t.Fatalf("%s by %d, position %d: got logit %v, want %v", kinds, step, at, got[i], want)
+					}
+					moved = max(moved, math.Abs(float64(got[i]-plain[i])))
+				}
+			}
+			if moved < 1e-3 {
+				t.Errorf("%s by %d: rounding moved no logit by more than %g: is it done?", kinds, step, moved)
+			}
+		}
+	}
+}
+
+func TestDecodingHasTheSameBitsAtAnyNumberOfThreads(t *testing.T) {
+	m := tinyModel(t, "a21", tensor.F32)
+	for _, make := range []func(*Pool, *Model, int, int) *Decoder{NewDecoder, NewBF16Decoder} {
+		var want []float32
+		for threads := 1; threads <= 4; threads++ {
+			p := NewPool(threads)
+			d := make(p, m, 2, 64)
+			var got []float32
+			for _, n := range []int{50, 1, 1, 3} {
+				ids := slices.Repeat([]int32{1, 5}, n)
+				got = append(got, tensor.Data[float32](d.Extend(ids))...)
+			}
+			p.Close()
+			if want == nil {
+				want = got
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d threads: logits differ from one thread's", threads)
+			}
+		}
+	}
+}
+
+func TestATokenIsDecodedWithoutAllocating(t *testing.T) {
+	for _, kinds := range []string{"aa", "22", "11"} {
+		m := tinyModel(t, kinds, tensor.F32)
+		for _, make := range []func(*Pool, *Model, int, int) *Decoder{NewDecoder, NewBF16Decoder} {
+			p := NewPool(2)
+			d, ids := make(p, m, 2, 256), []int32{3, 4}
+			d.Extend(ids)
+			if n := testing.AllocsPerRun(100, func() { d.Extend(ids) }); n != 0 {
+				t.Errorf("%s: %g allocations a token", kinds, n)
+			}
+			p.Close()
+		}
+	}
+}
+
+func TestATokenMovesEveryMatrixOnceAndTheCacheSoFar(t *testing.T) {
+	m := tinyModel(t, "a2", tensor.F32)
+	c := m.Config
+	weights := 0
+	for _, p := range m.projections() { // the head is the embedding
+		weights += p.Value.Size()
+	}
+	d := NewDecoder(nil, m, 1, 16)
+	d.Extend([]int32{1, 2, 3})
+	b := c.Mixers[1].Mamba2
+	state := b.Inner()*b.State + (b.Conv-1)*b.ConvDim()
+	cache := 3 * 2 * c.KVHeads * c.HeadDim
+	if got, want := d.TokenBytes(), 4*(weights+cache+2*state); got != want {
+		t.Errorf("got %d bytes, want %d", got, want)
+	}
+	if full, half := d.TokenBytes(), NewBF16Decoder(nil, m, 1, 16).TokenBytes(); half >= full {
+		t.Errorf("bfloat16 moves %d bytes, float32 %d", half, full)
+	}
+}

@@ -112,6 +112,7 @@ func (p *barProgress) Begin(what string, total int) {
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine draws it for ever, after its end too
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "━", SaucerHead: "━", SaucerPadding: "─", BarStart: "", BarEnd: ""}),
 	}
 	if total > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -130,5 +131,22 @@ func TestDurationsDropDigitsNobodyReads(t *testing.T) {
 		if got := duration(d); got != want {
 			t.Errorf("%v is written %q, want %q", d, got, want)
 		}
+	}
+}
+
+func TestABarThatHasEndedDrawsNoMore(t *testing.T) {
+	for _, total := range []int{0, 9} {
+		before := runtime.NumGoroutine()
+		var b bytes.Buffer
+		p := &barProgress{pace: pace{now: time.Now}, w: &b}
+		p.Begin("evaluate", total)
+		p.Advance(1, "held-out text 1/2")
+		if !strings.Contains(b.String(), "held-out text 1/2") {
+			t.Errorf("of %d: nothing was drawn: %q", total, b.String())
+		}
+		if n := runtime.NumGoroutine(); n > before {
+			t.Errorf("of %d: %d goroutines draw on", total, n-before)
+		}
+		p.End()
 	}
 }

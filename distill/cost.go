@@ -46,7 +46,7 @@ func (x *run) fits() error {
 		return nil
 	}
 	if m := forecastMemory(x.recipe, &x.teacher.Model.Config, x.teacher.Model.Size(), 0); !m.Fits {
-		return fmt.Errorf("the run needs about %s, limits.max_memory is %s (hint: %s): %w", humanBytes(int(m.Need)), humanBytes(int(limit)), m.Setting, ErrLimit)
+		return fmt.Errorf("the run needs about %s, limits.max_memory is %s (hint: %s): %w", HumanBytes(m.Need), HumanBytes(limit), m.Setting, ErrLimit)
 	}
 	return nil
 }

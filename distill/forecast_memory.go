@@ -62,9 +62,9 @@ func forecastMemory(r *recipes.Recipe, c *layers.Config, weights int, ram int64)
 		}
 		need := memoryOfStep(c, weights, b*k.t)
 		if need > bound {
-			m.Setting = fmt.Sprintf("no batch size makes it fit: one sequence of %d tokens takes %s; a smaller data.sequence_len, a smaller teacher or more memory would", k.t, humanBytes(int(need)))
+			m.Setting = fmt.Sprintf("no batch size makes it fit: one sequence of %d tokens takes %s; a smaller data.sequence_len, a smaller teacher or more memory would", k.t, HumanBytes(need))
 			if floor := memoryOfStep(c, weights, 0); floor > bound {
-				m.Setting = fmt.Sprintf("the weights with their gradients and moments alone take %s: a smaller teacher or more memory is needed", humanBytes(int(floor)))
+				m.Setting = fmt.Sprintf("the weights with their gradients and moments alone take %s: a smaller teacher or more memory is needed", HumanBytes(floor))
 			}
 			return m
 		}
@@ -73,7 +73,7 @@ func forecastMemory(r *recipes.Recipe, c *layers.Config, weights int, ram int64)
 			changes = append(changes, change)
 		}
 	}
-	m.Setting = fmt.Sprintf("%s fits: %s of %s", strings.Join(changes, " "), humanBytes(int(after)), humanBytes(int(bound)))
+	m.Setting = fmt.Sprintf("%s fits: %s of %s", strings.Join(changes, " "), HumanBytes(after), HumanBytes(bound))
 	return m
 }
 

@@ -125,7 +125,7 @@ func (s *Speaker) see(ids []int32, limit int) (fresh int) {
 		known = 0
 		if narrow {
 			s.room = max(len(ids)+limit, 2*s.room)
-			s.run = layers.NewDecoder(s.pool, s.model.Model, 1, s.room)
+			s.run = decoderOf(s.pool, s.model.Model, 1, s.room, s.model.BF16)
 		}
 		s.run.Reset()
 		s.read = s.read[:0]

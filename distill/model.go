@@ -24,6 +24,7 @@ type Loaded struct {
 	Tokenizer *tokenizer.Tokenizer
 	Folder    *tokenizer.Folder // what else the folder says of it; nil without a tokenizer
 	Source    string
+	BF16      bool // it writes with its matrices rounded to bfloat16: see [layers.NewBF16Decoder]
 
 	rename func(string) string // our names of weights into the file's; nil keeps them
 	inFile map[string]bool     // names in the file; nil when it was no model folder
@@ -155,5 +156,5 @@ func Named(m *layers.Model, dtype safetensors.DType) (out []safetensors.Named) {
 func describe(l *Loaded) string {
 	c := &l.Model.Config
 	return fmt.Sprintf("%s: %d layers, width %d, %d/%d heads, SwiGLU %d, vocabulary %d, %s parameters",
-		l.Source, c.Layers(), c.HiddenSize, c.Heads, c.KVHeads, c.Intermediate, c.VocabSize, humanCount(int64(l.Model.Size())))
+		l.Source, c.Layers(), c.HiddenSize, c.Heads, c.KVHeads, c.Intermediate, c.VocabSize, HumanCount(int64(l.Model.Size())))
 }

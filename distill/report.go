@@ -58,9 +58,9 @@ func (r *Report) HTML() ([]byte, []Figure, error) {
 		"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 		"number":  func(x float64) string { return fmt.Sprintf("%.4f", x) },
 		"short":   func(x float64) string { return fmt.Sprintf("%.4g", x) },
-		"bytes":   humanBytes,
-		"count":   humanCount,
-		"rate":    func(x float64) string { return humanCount(int64(x)) },
+		"bytes":   HumanBytes,
+		"count":   HumanCount,
+		"rate":    func(x float64) string { return HumanCount(int64(x)) },
 	}).Parse(reportHTML)
 	if err != nil {
 		return nil, nil, fmt.Errorf("report: template: %w", err)
@@ -134,7 +134,7 @@ func (r *Report) speedTable() (rows [][]string) {
 	}
 	rows = append(rows, []string{"model", "context", "prefill, tokens/s", "decode, tokens/s", "state"})
 	for _, s := range r.Speeds {
-		rows = append(rows, []string{s.Name, fmt.Sprint(s.Context), humanCount(int64(s.Prefill)), humanCount(int64(s.Decode)), humanBytes(s.StateBytes)})
+		rows = append(rows, []string{s.Name, fmt.Sprint(s.Context), HumanCount(int64(s.Prefill)), HumanCount(int64(s.Decode)), HumanBytes(int64(s.StateBytes))})
 	}
 	return rows
 }
@@ -150,30 +150,4 @@ func (r *Report) speedAxes() (names []string, contexts []int) {
 	}
 	slices.Sort(contexts)
 	return names, contexts
-}
-
-func humanBytes(n int) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-func humanCount(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2fB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.2fM", float64(n)/1e6)
-	case n >= 1e4:
-		return fmt.Sprintf("%.0fk", float64(n)/1e3)
-	case n >= 1e3:
-		return fmt.Sprintf("%.1fk", float64(n)/1e3)
-	}
-	return fmt.Sprint(n)
 }

@@ -234,7 +234,7 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 			}
 		}
 		speed := float64((t.Step-first)*ph.Tokens()) / time.Since(began).Seconds()
-		x.o.Progress.Advance(t.Step, fmt.Sprintf("loss %.4f · %s tok/s", m.Loss, humanCount(int64(speed))))
+		x.o.Progress.Advance(t.Step, fmt.Sprintf("loss %.4f · %s tok/s", m.Loss, HumanCount(int64(speed))))
 	}
 	x.timing("train", title, time.Since(began).Seconds())
 	x.o.Log.Info("phase ends", "stage", x.at.Stage, "phase", ph.Name, "step", t.Step, "seconds", time.Since(began).Seconds())

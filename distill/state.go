@@ -157,7 +157,7 @@ func (x *run) restoreFrom(c *checkpoints.Checkpoint) error {
 	if err := x.replayResults(); err != nil {
 		return err
 	}
-	x.o.Progress.Note(fmt.Sprintf("resumed at stage %d step %d (%s tokens so far)", c.State.Stage, c.State.Step, humanCount(c.State.Tokens)))
+	x.o.Progress.Note(fmt.Sprintf("resumed at stage %d step %d (%s tokens so far)", c.State.Stage, c.State.Step, HumanCount(c.State.Tokens)))
 	x.o.Log.Info("resumed", "checkpoint", c.Path, "stage", x.at.Stage, "phase", x.at.Phase, "step", x.at.Step)
 	return nil
 }

@@ -124,7 +124,7 @@ func (x *run) trainTeacher(ctx context.Context, tok *tokenizer.Tokenizer) error 
 	} else if err := x.folder.Metrics.Truncate(0); err != nil {
 		return err
 	}
-	x.o.Progress.Note(fmt.Sprintf("teacher: %d layers, width %d, %s parameters, from scratch", c.Layers(), c.HiddenSize, humanCount(int64(m.Size()))))
+	x.o.Progress.Note(fmt.Sprintf("teacher: %d layers, width %d, %s parameters, from scratch", c.Layers(), c.HiddenSize, HumanCount(int64(m.Size()))))
 	if !x.at.saved {
 		rp, _ := x.recipe.TeacherPhase()
 		if err := x.train(ctx, "teacher", phase(rp, nil, nil), nil); err != nil {

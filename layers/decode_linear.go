@@ -25,8 +25,10 @@ type projector[T tensor.Float] struct {
 }
 
 const (
-	// fewRows is the number of rows up to which W is read as it lies.
-	fewRows = 32
+	// Up to so many rows W is read as it lies. The blocked product packs W first,
+	// and has to widen bfloat16 before: that takes more rows to pay.
+	fewRows     = 32
+	fewBF16Rows = 96
 	// A part of the pool's work is an equal share of W, but worth a hand-over and
 	// small enough for a thread that is late.
 	partsEach        = 8 // a thread
@@ -121,7 +123,7 @@ func (k *projector[T]) linear(y, x []T, w *Param, rows int, add bool) {
 	share := k.out * k.in / (partsEach * k.pool.Threads())
 	k.perPart = (min(max(share, partMin), partMax)/k.in + 4) / 4 * 4
 	switch {
-	case rows <= fewRows:
+	case rows <= fewRows, rows <= fewBF16Rows && k.brief != nil:
 		k.from, k.to = 0, k.out
 		k.pool.For((k.out+k.perPart-1)/k.perPart, k.multiply)
 	case k.brief != nil:

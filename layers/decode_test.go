@@ -36,7 +36,7 @@ func TestABF16DecoderIsTheFloat64ModelOfTheRoundedWeights(t *testing.T) {
 	for _, kinds := range []string{"aa", "22", "11", "a2a1"} {
 		m := tinyModel(t, kinds, tensor.F32)
 		exact := rounded(t, m)
-		const n = fewRows + 9 // read at once, the blocked product is used
+		const n = fewBF16Rows + 9 // read at once, the blocked product is used
 		ids := make([]int32, n)
 		for i := range ids {
 			ids[i] = int32(i * 7 % m.Config.VocabSize)
@@ -69,7 +69,7 @@ func TestDecodingHasTheSameBitsAtAnyNumberOfThreads(t *testing.T) {
 			p := NewPool(threads)
 			d := make(p, m, 2, 64)
 			var got []float32
-			for _, n := range []int{50, 1, 1, 3} {
+			for _, n := range []int{60, 1, 1, 3} {
 				ids := slices.Repeat([]int32{1, 5}, n)
 				got = append(got, tensor.Data[float32](d.Extend(ids))...)
 			}

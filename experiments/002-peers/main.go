@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command 002-peers is our side of the comparison in this folder: the step that
 // `stillhouse bench step` times, written out for the other side to repeat from
 // the same weights on the same tokens, and then taken one step at a time, so

@@ -114,14 +114,22 @@ func (a *app) benchGenerateCommand() *cobra.Command {
 	var contexts []int
 	var decode int
 	var svg string
+	var limits decodeFlags
 	c := &cobra.Command{
 		Use:   "generate [MODEL|RUN]",
 		Short: "Time reading and writing of text against context length, for teacher and hybrids",
 		Long: `Times prefill and greedy decoding of one sequence at each context length, and
 the memory that the context takes: of a model, and of the hybrids that a quarter,
 a half, three quarters and all of its attention layers replaced by Mamba-2 make.
-Given a run folder it measures the run's teacher and the students of its stages.`,
+Given a run folder it measures the run's teacher and the students of its stages.
+
+With --geometry it times a model of that size with random weights, and the hybrid
+with half of its attention layers replaced, against this machine's limits measured
+beside each run: reading against the multiply-adds on registers, writing against
+the memory's bandwidth. Bytes a token are the matrices once for all sequences, the
+cache of the past, and states read and written.`,
 		Example: `  stillhouse bench generate
+  stillhouse bench generate --geometry smol135m --batches 1,8
   stillhouse bench generate runs/quickstart --contexts 256,4096 --svg speed.svg`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -133,6 +141,15 @@ Given a run folder it measures the run's teacher and the students of its stages.
 				if n < 1 {
 					return usageError("a length of %d tokens: want at least 1", n)
 				}
+			}
+			if limits.geometry != "" {
+				if len(args) > 0 || svg != "" {
+					return usageError("--geometry takes random weights: neither a model nor --svg goes with it")
+				}
+				if !c.Flags().Changed("contexts") {
+					contexts = []int{256}
+				}
+				return a.benchDecode(c, limits, contexts, decode)
 			}
 			progress, err := a.newProgress()
 			if err != nil {
@@ -157,9 +174,10 @@ Given a run folder it measures the run's teacher and the students of its stages.
 		},
 	}
 	f := c.Flags()
-	f.IntSliceVar(&contexts, "contexts", []int{256, 512, 1024, 2048, 4096, 8192, 16384}, "context lengths, in tokens")
+	f.IntSliceVar(&contexts, "contexts", []int{256, 512, 1024, 2048, 4096, 8192, 16384}, "context lengths, in tokens; 256 with --geometry")
 	f.IntVar(&decode, "decode", 32, "tokens to decode at each context length")
 	f.StringVar(&svg, "svg", "", "draw speed and memory against context length into this file")
+	limits.add(f)
 	return c
 }
 

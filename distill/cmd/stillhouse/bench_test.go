@@ -67,8 +67,41 @@ func TestBenchGenerateMeasuresTheContextsAskedFor(t *testing.T) {
 	}
 }
 
+func TestBenchGenerateLaysAGeometryAgainstTheLimits(t *testing.T) {
+	const line = "bench generate --geometry default --contexts 8 --decode 2 --batches 1,2 --runs 1 --dtype float32,bfloat16 --threads 1 --progress none"
+	out, err := bench(t, line+" --json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r distill.DecodeReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if len(r.Decode) != 8 || r.Decode[1].Batch != 2 || r.Decode[2].DType != "bfloat16" || r.Tokens != 2 || r.Geometry != "default" {
+		t.Errorf("flags did not arrive: %+v", r)
+	}
+	text, err := bench(t, line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"OF MEMORY", "OF PEAK", "MB A TOKEN", "bfloat16"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report does not say %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestGenerateWritesWithRoundedMatrices(t *testing.T) {
+	out, err := bench(t, "generate embedded:teacher --prompt package --greedy --max-tokens 4 --dtype bfloat16 --threads 1 --quiet")
+	if err != nil || out == "" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
 func TestWrongBenchFlagsAreUsageErrors(t *testing.T) {
-	for _, line := range []string{"bench step --geometry huge", "bench step --batch -1", "bench generate --contexts 0", "bench generate --decode 0"} {
+	for _, line := range []string{"bench step --geometry huge", "bench step --batch -1", "bench generate --contexts 0", "bench generate --decode 0",
+		"bench generate --geometry huge", "bench generate --geometry default --dtype int3", "bench generate --geometry default --batches 0",
+		"bench generate embedded:teacher --geometry default", "generate embedded:teacher --prompt x --dtype int3"} {
 		if _, err := bench(t, line); exitCode(err) != exitUsage {
 			t.Errorf("%s: got %v with code %d, want code %d", line, err, exitCode(err), exitUsage)
 		}

@@ -40,21 +40,16 @@ go to stdout.
 	s := c.Flags()
 	s.StringVar(&f.system, "system", "", "what the model is told before all else")
 	s.IntVar(&f.limit, "max-tokens", 512, "tokens of an answer at most")
-	s.Float64Var(&f.Temperature, "temperature", 0.7, "below 1 the likely gets likelier; 0: the likeliest token each time")
-	s.IntVar(&f.TopK, "top-k", 0, "choose among so many of the likeliest tokens; 0: all")
-	s.Float64Var(&f.TopP, "top-p", 0.95, "choose among the likeliest tokens that together have this probability")
-	s.Float64Var(&f.RepetitionPenalty, "repetition-penalty", 1, "above 1 what was read or written before gets less likely")
-	s.StringArrayVar(&f.Stop, "stop", nil, "end an answer before this text (repeatable)")
-	s.Uint64Var(&f.Seed, "seed", 42, "of the choices; each answer takes the next")
+	samplingFlags(s, &f.Sampling, 0.7, 0.95)
 	return c
 }
 
 func (a *app) chat(c *cobra.Command, model string, f chatFlags) error {
-	switch {
-	case f.limit < 1:
+	if f.limit < 1 {
 		return usageError("--max-tokens is %d, want at least 1", f.limit)
-	case f.Temperature < 0 || f.TopK < 0 || f.TopP <= 0 || f.TopP > 1 || f.RepetitionPenalty <= 0:
-		return usageError("--temperature and --top-k want 0 or more, --top-p above 0 and at most 1, --repetition-penalty above 0")
+	}
+	if err := checkSampling(f.Sampling); err != nil {
+		return err
 	}
 	l, err := distill.OpenModel(model)
 	if err != nil {

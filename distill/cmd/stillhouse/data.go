@@ -131,7 +131,7 @@ func statsText(w io.Writer, s data.Stats) {
 	for _, x := range s.Sources {
 		documents, held, size := "endless", "", ""
 		if x.Documents > 0 {
-			documents, held, size = fmt.Sprint(x.Documents), fmt.Sprint(x.Held), bytesText(x.Bytes)
+			documents, held, size = fmt.Sprint(x.Documents), fmt.Sprint(x.Held), distill.HumanBytes(x.Bytes)
 		}
 		t.AppendRow(table.Row{x.Name, fmt.Sprintf("%.1f %%", 100*x.Share), documents, held, size, x.Bad})
 	}

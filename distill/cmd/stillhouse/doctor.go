@@ -93,7 +93,7 @@ func (a *app) checkProcessor() checkup {
 }
 
 func checkMemory(m machine) checkup {
-	c := checkup{Name: "memory", Status: healthy, Detail: fmt.Sprintf("%s, %s free", bytesText(m.RAM), bytesText(m.Free))}
+	c := checkup{Name: "memory", Status: healthy, Detail: fmt.Sprintf("%s, %s free", distill.HumanBytes(m.RAM), distill.HumanBytes(m.Free))}
 	switch {
 	case m.RAM == 0:
 		c.Status, c.Detail, c.Fix = unwell, "the system does not say how much there is", "set limits.max_memory in the recipe; stillhouse plan then checks it"
@@ -104,7 +104,7 @@ func checkMemory(m machine) checkup {
 }
 
 func checkDisk(dir string, m machine) checkup {
-	c := checkup{Name: "disk", Status: healthy, Detail: fmt.Sprintf("%s free at %s", bytesText(m.Disk), existing(dir))}
+	c := checkup{Name: "disk", Status: healthy, Detail: fmt.Sprintf("%s free at %s", distill.HumanBytes(m.Disk), existing(dir))}
 	const fix = "free some space, or name a folder elsewhere: --set output_dir=DIR"
 	switch {
 	case m.Disk == 0:
@@ -191,7 +191,7 @@ func checkTeacher() checkup {
 	case l.Tokenizer.Decode(l.Tokenizer.Encode(text)) != text:
 		c.Status, c.Detail = broken, "its tokenizer changes text"
 	default:
-		c.Detail = fmt.Sprintf("embedded:teacher opens, %d layers, %s parameters", l.Model.Config.Layers(), countText(int64(l.Model.Size())))
+		c.Detail = fmt.Sprintf("embedded:teacher opens, %d layers, %s parameters", l.Model.Config.Layers(), distill.HumanCount(int64(l.Model.Size())))
 	}
 	if c.Status == broken {
 		c.Fix = "the binary is damaged: download or build it again"

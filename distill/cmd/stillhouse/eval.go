@@ -89,6 +89,6 @@ func (a *app) eval(c *cobra.Command, models []string, f evalFlags) error {
 	}
 	return a.print(res, func(w io.Writer) {
 		evaluationTable(w, res.Evaluations)
-		fmt.Fprintf(w, "teacher %s, %s tokens held out, %s\n", res.Teacher, countText(e.Tokens), f.recipe)
+		fmt.Fprintf(w, "teacher %s, %s tokens held out, %s\n", res.Teacher, distill.HumanCount(e.Tokens), f.recipe)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stillhouse/distill"
 	"stillhouse/layers"
@@ -16,6 +17,7 @@ type generateFlags struct {
 	prompt string
 	limit  int
 	greedy bool
+	dtype  string
 	distill.Sampling
 }
 
@@ -40,24 +42,25 @@ tokens. The same seed gives the same text.`,
 	s.StringVar(&f.prompt, "prompt", "", "text to continue; - reads stdin")
 	s.IntVar(&f.limit, "max-tokens", 128, "tokens to write at most")
 	s.BoolVar(&f.greedy, "greedy", false, "take the likeliest token each time")
-	s.Float64Var(&f.Temperature, "temperature", 1, "below 1 the likely gets likelier; 0 is --greedy")
-	s.IntVar(&f.TopK, "top-k", 0, "choose among so many of the likeliest tokens; 0: all")
-	s.Float64Var(&f.TopP, "top-p", 1, "choose among the likeliest tokens that together have this probability")
-	s.Float64Var(&f.RepetitionPenalty, "repetition-penalty", 1, "above 1 what was read or written before gets less likely")
-	s.StringArrayVar(&f.Stop, "stop", nil, "end before this text (repeatable)")
-	s.Uint64Var(&f.Seed, "seed", 42, "of the choices")
+	s.StringVar(&f.dtype, "dtype", "float32", "of the matrices: float32, as they are, or bfloat16, which is read in half the time")
+	samplingFlags(s, &f.Sampling, 1, 1)
 	return c
 }
 
-// check refuses values that mean nothing.
-func (f *generateFlags) check(c *cobra.Command) error {
+// samplingFlags adds the flags of how a token is chosen, with the command's own
+// defaults.
+func samplingFlags(s *pflag.FlagSet, f *distill.Sampling, temperature, topP float64) {
+	s.Float64Var(&f.Temperature, "temperature", temperature, "below 1 the likely gets likelier; 0: the likeliest token each time")
+	s.IntVar(&f.TopK, "top-k", 0, "choose among so many of the likeliest tokens; 0: all")
+	s.Float64Var(&f.TopP, "top-p", topP, "choose among the likeliest tokens that together have this probability")
+	s.Float64Var(&f.RepetitionPenalty, "repetition-penalty", 1, "above 1 what was read or written before gets less likely")
+	s.StringArrayVar(&f.Stop, "stop", nil, "end before this text (repeatable)")
+	s.Uint64Var(&f.Seed, "seed", 42, "of the choices")
+}
+
+// checkSampling refuses values that mean nothing.
+func checkSampling(f distill.Sampling) error {
 	switch {
-	case !c.Flags().Changed("prompt"):
-		return usageError("--prompt is missing (hint: --prompt TEXT, or --prompt - for stdin)")
-	case f.greedy && c.Flags().Changed("temperature"):
-		return usageError("--greedy and --temperature exclude each other")
-	case f.limit < 1:
-		return usageError("--max-tokens is %d, want at least 1", f.limit)
 	case f.Temperature < 0:
 		return usageError("--temperature is %g, want 0 or more", f.Temperature)
 	case f.TopK < 0:
@@ -70,9 +73,26 @@ func (f *generateFlags) check(c *cobra.Command) error {
 	return nil
 }
 
+// check refuses values that mean nothing.
+func (f *generateFlags) check(c *cobra.Command) error {
+	switch {
+	case !c.Flags().Changed("prompt"):
+		return usageError("--prompt is missing (hint: --prompt TEXT, or --prompt - for stdin)")
+	case f.greedy && c.Flags().Changed("temperature"):
+		return usageError("--greedy and --temperature exclude each other")
+	case f.limit < 1:
+		return usageError("--max-tokens is %d, want at least 1", f.limit)
+	}
+	return checkSampling(f.Sampling)
+}
+
 func (a *app) generate(c *cobra.Command, model string, f generateFlags) error {
 	if err := f.check(c); err != nil {
 		return err
+	}
+	bf16, err := distill.IsBF16(f.dtype)
+	if err != nil {
+		return usageError("--dtype: %v", err)
 	}
 	if f.greedy {
 		f.Temperature = 0
@@ -88,6 +108,7 @@ func (a *app) generate(c *cobra.Command, model string, f generateFlags) error {
 	if err != nil {
 		return err
 	}
+	l.BF16 = bf16
 	pool := layers.NewPool(a.threads)
 	defer pool.Close()
 	emit := func(text string) error {
@@ -108,7 +129,7 @@ func (a *app) generate(c *cobra.Command, model string, f generateFlags) error {
 		return a.print(g, nil)
 	}
 	if !a.quiet {
-		fmt.Fprintf(a.err, "%d tokens read at %.0f/s, %d written at %.1f/s; state %s\n", g.PromptTokens, g.Prefill, g.Tokens, g.Decode, bytesText(int64(g.StateBytes)))
+		fmt.Fprintf(a.err, "%d tokens read at %.0f/s, %d written at %.1f/s; state %s\n", g.PromptTokens, g.Prefill, g.Tokens, g.Decode, distill.HumanBytes(int64(g.StateBytes)))
 	}
 	return nil
 }

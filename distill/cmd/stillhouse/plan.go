@@ -69,14 +69,14 @@ func (a *app) plan(path string, set []string, noTime bool) error {
 		return err
 	}
 	if m := f.Memory; !m.Fits {
-		return &codedError{exitLimit, fmt.Errorf("it does not fit: about %s are needed, %s there are (hint: %s)", bytesText(m.Need), bytesText(m.Bound()), m.Setting)}
+		return &codedError{exitLimit, fmt.Errorf("it does not fit: about %s are needed, %s there are (hint: %s)", distill.HumanBytes(m.Need), distill.HumanBytes(m.Bound()), m.Setting)}
 	}
 	return nil
 }
 
 func planText(w io.Writer, resolved string, f *distill.Forecast) {
 	fmt.Fprintf(w, "%s\n", resolved)
-	fmt.Fprintf(w, "teacher   %s  %s  %s parameters\n", f.Teacher.Source, f.Teacher.Layers, countText(f.Teacher.Parameters))
+	fmt.Fprintf(w, "teacher   %s  %s  %s parameters\n", f.Teacher.Source, f.Teacher.Layers, distill.HumanCount(f.Teacher.Parameters))
 	folder := "new"
 	if f.State != "" {
 		folder = "is there, " + string(f.State)
@@ -86,7 +86,7 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 	row := func(stage, strip, size any, p distill.PhaseForecast) {
 		r := table.Row{stage, strip, size, p.Name, p.Trainable, "", "", "", ""}
 		if p.Steps > 0 {
-			r[5], r[6], r[7] = p.Steps, countText(p.Tokens), fmt.Sprintf("%g", p.LearningRate)
+			r[5], r[6], r[7] = p.Steps, distill.HumanCount(p.Tokens), fmt.Sprintf("%g", p.LearningRate)
 		}
 		if p.Seconds > 0 {
 			r[8] = duration(time.Duration(p.Seconds * float64(time.Second)))
@@ -94,12 +94,12 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 		t.AppendRow(r)
 	}
 	if p := f.Teacher.Train; p != nil {
-		row("teacher", f.Teacher.Layers, countText(f.Teacher.Parameters), *p)
+		row("teacher", f.Teacher.Layers, distill.HumanCount(f.Teacher.Parameters), *p)
 	}
 	for _, s := range f.Stages {
 		for i, p := range s.Phases {
 			if i == 0 {
-				row(s.Index, s.Strip, countText(s.Parameters), p)
+				row(s.Index, s.Strip, distill.HumanCount(s.Parameters), p)
 			} else {
 				row("", "", "", p)
 			}
@@ -116,14 +116,14 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 			fmt.Fprintf(w, "stage %d     %d Mamba layers; replaces %v (%s)\n", s.Index, s.Mamba, s.Replace, s.By)
 		}
 	}
-	fmt.Fprintf(w, "tokens      %s to train on\n", countText(f.Tokens))
+	fmt.Fprintf(w, "tokens      %s to train on\n", distill.HumanCount(f.Tokens))
 	m := f.Memory
-	fmt.Fprintf(w, "memory      about %s", bytesText(m.Need))
+	fmt.Fprintf(w, "memory      about %s", distill.HumanBytes(m.Need))
 	if m.Limit > 0 {
-		fmt.Fprintf(w, "; limits.max_memory is %s", bytesText(m.Limit))
+		fmt.Fprintf(w, "; limits.max_memory is %s", distill.HumanBytes(m.Limit))
 	}
 	if m.RAM > 0 {
-		fmt.Fprintf(w, "; this machine has %s", bytesText(m.RAM))
+		fmt.Fprintf(w, "; this machine has %s", distill.HumanBytes(m.RAM))
 	}
 	fmt.Fprintln(w)
 	switch {
@@ -134,28 +134,4 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 	case f.NoTime != "":
 		fmt.Fprintf(w, "time        not measured: %s\n", f.NoTime)
 	}
-}
-
-// bytesText writes 1.5 GiB.
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-}
-
-// countText writes 1.50M.
-func countText(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2fB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.2fM", float64(n)/1e6)
-	case n >= 1e4:
-		return fmt.Sprintf("%.0fk", float64(n)/1e3)
-	}
-	return fmt.Sprint(n)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stillhouse/distill"
 	"stillhouse/recipes"
 )
 
@@ -143,7 +144,7 @@ func (a *app) recipesCheckCommand() *cobra.Command {
 				for _, c := range all {
 					switch {
 					case c.OK && c.Stages > 0:
-						fmt.Fprintf(w, "%s: ok, %d stages, %s tokens\n", c.Recipe, c.Stages, countText(c.Tokens))
+						fmt.Fprintf(w, "%s: ok, %d stages, %s tokens\n", c.Recipe, c.Stages, distill.HumanCount(c.Tokens))
 					case c.OK:
 						fmt.Fprintf(w, "%s: ok\n", c.Recipe)
 					case c.Error != "":

@@ -47,7 +47,7 @@ func TestCheckReportsEveryProblemWithLineAndColumn(t *testing.T) {
 	dir := inFolder(t)
 	bad := write(t, filepath.Join(dir, "bad.yaml"), "version: 1\nextends: tiny\nphasez: 3\ntrain: {lr: 3}\n")
 	code, out, errs := cli("recipes", "check", "tiny", bad)
-	if code != exitUsage || out != "tiny: ok, 2 stages, 9216 tokens\n" {
+	if code != exitUsage || out != "tiny: ok, 2 stages, 9.2k tokens\n" {
 		t.Errorf("exit %d, stdout %q", code, out)
 	}
 	for _, want := range []string{bad + ":3:1: ", bad + ":4:9: ", "did you mean phases?", "2 problems"} {

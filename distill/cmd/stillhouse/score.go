@@ -135,6 +135,6 @@ func scoreText(w io.Writer, res *scored) {
 	}
 	fmt.Fprintln(w, t.Render())
 	for _, s := range res.Scores {
-		fmt.Fprintf(w, "%-8s %s: replaces %v in this order; %.1f s, %s tokens\n", s.Method, s.Metric, s.Order, s.Seconds, countText(s.Tokens))
+		fmt.Fprintf(w, "%-8s %s: replaces %v in this order; %.1f s, %s tokens\n", s.Method, s.Metric, s.Order, s.Seconds, distill.HumanCount(s.Tokens))
 	}
 }

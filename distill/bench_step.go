@@ -98,7 +98,7 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 		r.AllocBytes += float64(s.bytes) / float64(g.Steps)
 	}
 	r.Memory = memoryOf(t, teacher, liveHeap()-empty)
-	r.Memory.Predicted = memoryOfStep(&g.Model, teacher.Size(), g.B*g.T)
+	r.Memory.Predicted = memoryOfStep(&g.Model, teacher.Size(), g.B*g.T, g.CheckpointBlocks)
 	r.PeakGFlops = max(peak, layers.PeakFlops(p))
 	r.MemGBps = layers.MemoryBandwidth(p) // last: its vectors are not the step's memory
 

@@ -54,16 +54,22 @@ func (x *run) fits() error {
 // EstimateMemory returns the bytes of the largest phase: weights of teacher and
 // student with gradient and two moments, and the activations of both graphs,
 // about 34 widths and 6 MLP widths a token and layer.
-func EstimateMemory(r *recipes.Recipe, c *layers.Config, weights int) int64 {
-	most := 0
+func EstimateMemory(r *recipes.Recipe, c *layers.Config, weights int) (most int64) {
 	for _, k := range batchKeys(r) {
-		most = max(most, k.batch*k.t)
+		most = max(most, memoryOfStep(c, weights, k.batch*k.t, k.again))
 	}
-	return memoryOfStep(c, weights, most)
+	return most
 }
 
-// memoryOfStep is EstimateMemory for a step of so many tokens.
-func memoryOfStep(c *layers.Config, weights, tokens int) int64 {
-	activations := int64(tokens) * int64(c.Layers()) * int64(34*c.HiddenSize+6*c.Intermediate) * 4
-	return int64(weights)*4*5 + activations
+// memoryOfStep is EstimateMemory for a step of so many tokens. When blocks run
+// again, only their inputs are as many as layers: there is one block of the
+// student, one of the teacher, and the head's gradient and three chunks of
+// logits, which are nothing beside the activations of all.
+func memoryOfStep(c *layers.Config, weights, tokens int, again bool) int64 {
+	block, n, l := int64(34*c.HiddenSize+6*c.Intermediate), int64(tokens), int64(c.Layers())
+	activations := n * l * block
+	if again {
+		activations = min(activations, n*(l*int64(c.HiddenSize)+2*block)+int64(c.VocabSize)*int64(c.HiddenSize+3*256))
+	}
+	return int64(weights)*4*5 + activations*4
 }

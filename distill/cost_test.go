@@ -2,6 +2,7 @@ package distill
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"stillhouse/layers"
@@ -36,5 +37,11 @@ func TestTheMemoryEstimateIsOfTheLargestPhase(t *testing.T) {
 	// widths of 16 and 6 of 24, for 320 tokens.
 	if got, want := EstimateMemory(r, c, 1000), int64(1000*4*5+320*3*(34*16+6*24)*4); got != want {
 		t.Errorf("got %d bytes, want %d", got, want)
+	}
+	// Of 40 layers that run again the inputs, two blocks, and the head's share.
+	c.Mixers = slices.Repeat(c.Mixers[:1], 40)
+	r.Train.CheckpointBlocks = true
+	if got, want := EstimateMemory(r, c, 1000), int64(1000*4*5+(320*(40*16+2*(34*16+6*24))+c.VocabSize*(16+768))*4); got != want {
+		t.Errorf("checkpointed: got %d bytes, want %d", got, want)
 	}
 }

@@ -13,12 +13,13 @@ import (
 type batchKey struct {
 	key      string // that sets the batch size
 	batch, t int
+	again    bool // train.checkpoint_blocks
 }
 
 // batchKeys lists the batch of every phase once.
 func batchKeys(r *recipes.Recipe) (keys []batchKey) {
 	add := func(path string, own *int, t recipes.Train) {
-		k := batchKey{"train.per_device_train_batch_size", t.BatchSize, t.SequenceLen}
+		k := batchKey{"train.per_device_train_batch_size", t.BatchSize, t.SequenceLen, t.CheckpointBlocks}
 		if own != nil {
 			k.key = path + ".per_device_train_batch_size"
 		}
@@ -46,24 +47,32 @@ func batchKeys(r *recipes.Recipe) (keys []batchKey) {
 }
 
 // forecastMemory lays the need of a recipe against its limit and the machine's.
-func forecastMemory(r *recipes.Recipe, c *layers.Config, weights int, ram int64) MemoryForecast {
-	m := MemoryForecast{Need: EstimateMemory(r, c, weights), Limit: int64(r.Limits.MaxMemory), RAM: ram, Fits: true}
+func forecastMemory(r *recipes.Recipe, c *layers.Config, weights int, ram int64) (m MemoryForecast) {
+	m = MemoryForecast{Need: EstimateMemory(r, c, weights), Limit: int64(r.Limits.MaxMemory), RAM: ram, Fits: true}
 	bound := m.Bound()
 	if bound == 0 || m.Need <= bound {
 		return m
 	}
 	m.Fits = false
 	var changes []string
-	after := int64(0)
+	again, after := int64(0), int64(0)
+	for _, k := range batchKeys(r) {
+		again = max(again, memoryOfStep(c, weights, k.batch*k.t, true))
+	}
+	if again <= bound {
+		defer func() {
+			m.Setting += fmt.Sprintf("; so does --set train.checkpoint_blocks=true, at about a quarter more time: %s of %s", HumanBytes(again), HumanBytes(bound))
+		}()
+	}
 	for _, k := range batchKeys(r) {
 		b := k.batch
-		for b > 1 && memoryOfStep(c, weights, b*k.t) > bound {
+		for b > 1 && memoryOfStep(c, weights, b*k.t, k.again) > bound {
 			b--
 		}
-		need := memoryOfStep(c, weights, b*k.t)
+		need := memoryOfStep(c, weights, b*k.t, k.again)
 		if need > bound {
 			m.Setting = fmt.Sprintf("no batch size makes it fit: one sequence of %d tokens takes %s; a smaller data.sequence_len, a smaller teacher or more memory would", k.t, HumanBytes(need))
-			if floor := memoryOfStep(c, weights, 0); floor > bound {
+			if floor := memoryOfStep(c, weights, 0, k.again); floor > bound {
 				m.Setting = fmt.Sprintf("the weights with their gradients and moments alone take %s: a smaller teacher or more memory is needed", HumanBytes(floor))
 			}
 			return m

@@ -24,20 +24,22 @@ func BenchmarkDecode(b *testing.B) {
 	m := smol135m(b)
 	p := NewPool(0)
 	defer p.Close()
-	for _, batch := range []int{1, 2, 4, 8} {
-		b.Run(fmt.Sprint("batch=", batch), func(b *testing.B) {
-			d := NewDecoder(p, m, batch, 256)
-			ids := make([]int32, batch)
-			d.Extend(ids)
-			b.ReportAllocs()
-			for b.Loop() {
-				if d.Position() == 250 {
-					d.Reset()
-				}
+	for name, make := range map[string]func(*Pool, *Model, int, int) *Decoder{"f32": NewDecoder, "bf16": NewBF16Decoder} {
+		for _, batch := range []int{1, 2, 4, 8} {
+			b.Run(fmt.Sprint(name, "/batch=", batch), func(b *testing.B) {
+				d := make(p, m, batch, 256)
+				ids := slices.Repeat([]int32{7}, batch)
 				d.Extend(ids)
-			}
-			b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "tokens/s")
-		})
+				b.ReportAllocs()
+				for b.Loop() {
+					if d.Position() == 250 {
+						d.Reset()
+					}
+					d.Extend(ids)
+				}
+				b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "tokens/s")
+			})
+		}
 	}
 	b.Run("bandwidth", func(b *testing.B) {
 		for b.Loop() {

@@ -108,11 +108,9 @@ def product(x, w):
     return torch.ops.mkldnn._linear_pointwise(x, w, None, "none", [], "")
 
 
-def reverse_kl(student, teacher, ids):
-    """KL(student ‖ teacher) over the full vocabulary, the mean over tokens."""
-    with torch.no_grad():
-        log_q = F.log_softmax(teacher(input_ids=ids).logits, -1)
-    log_p = F.log_softmax(student(input_ids=ids).logits, -1)
+def reverse_kl(student, teacher):
+    """KL(student ‖ teacher) of two models' logits over the full vocabulary, the mean over tokens."""
+    log_p, log_q = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
     return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
 
 
@@ -139,12 +137,15 @@ def main():
     if count != z["parameters"]:
         sys.exit(f"the student has {count} parameters, ours {z['parameters']}")
     ids = load_file(f"{args.directory}/tokens.safetensors")["ids"].long().reshape(-1, z["batch"], z["seq"])
-    loss_of = reverse_kl
+    divergence = reverse_kl
     if args.side != "stock":
         granite.mamba2_chunk_scan, granite.causal_conv1d_fn = chunk_scan, short_conv
         if args.side == "onednn":
             torch.nn.Linear.forward = lambda self, x: OneDNNLinear.apply(x, self.weight)
-        loss_of = torch.compile(reverse_kl)
+        for model in (teacher, student):  # a block at a time: blocks of a kind share what is compiled
+            for layer in model.model.layers:
+                layer.compile()
+        divergence = torch.compile(reverse_kl)
     decayed = [p for p in student.parameters() if p.dim() >= 2]  # as ours: not norms, biases, A_log, D
     spared = [p for p in student.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}],
@@ -153,7 +154,10 @@ def main():
 
     def step(i):
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(student, teacher, ids[i % len(ids)])
+        x = ids[i % len(ids)]
+        with torch.no_grad():
+            targets = teacher(input_ids=x).logits
+        loss = divergence(student(input_ids=x).logits, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()

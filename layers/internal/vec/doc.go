@@ -11,6 +11,8 @@
 //	activations.go  Exp, Sigmoid, Softplus, SiLU, SwiGLU and gradients
 //	losses.go       ExpSum, LogSumExp, the rows of two divergences
 //	adamw.go        AdamW
+//	matvec.go       Products: few rows times a matrix, at the memory's speed
+//	bf16.go         BF16 and ProductsBF16, the same with 16-bit weights
 //
 // A float32 call is a load of isa, then one assembly function that holds the
 // AVX-512 and the AVX2+FMA path. Both are emitted by the same generator in _asm:

@@ -79,12 +79,12 @@ type Mamba2State[T tensor.Float] struct {
 	free          chan *ssdScratch[T]
 
 	// The call under way, and its work on the pool: rows, heads, rows.
-	out, zxbcdt           []T
+	out, zxbcdt            []T
 	dtBias, a, skip, normW []T
-	rows                  int
-	gather, convolve      func(part int)
-	head                  func(item int)
-	normalize             func(part int)
+	rows                   int
+	gather, convolve       func(part int)
+	head                   func(item int)
+	normalize              func(part int)
 }
 
 // NewMamba2State returns the state before the first token.

@@ -42,6 +42,9 @@ func TestCheckpointedBlocksTrainToTheSameBits(t *testing.T) {
 }
 
 func TestACheckpointedBenchAllocatesNoMoreThanItsNodesDo(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	g := tiny(t)
 	whole := benchOn(t, g, 1)
 	g.CheckpointBlocks = true

@@ -20,7 +20,8 @@ import (
 type Export struct {
 	Config   []byte // of config.json
 	Weights  []safetensors.Named
-	Metadata map[string]string // of model.safetensors; nil: {"format": "pt"}, which transformers insists on
+	MaxShard int64             // the most bytes of weights in one file; 0: 5 GB
+	Metadata map[string]string // of every weights file; nil: {"format": "pt"}, which transformers insists on
 	Files    map[string][]byte // others by name: TokenizerFile, GenerationFile, ...
 }
 
@@ -39,8 +40,9 @@ func StillhouseConfig(object json.RawMessage) ([]byte, error) {
 
 // Save writes a model folder at dir, which must not exist: all of it or, after
 // an error, a kill or a power cut, none. What a kill leaves is called
-// .tmp-NAME-… and can be deleted. It panics when a name in Files is a path or a
-// file that Save writes itself.
+// .tmp-NAME-… and can be deleted. Weights that together exceed MaxShard are dealt
+// out to several files under an index. It panics when a name in Files is a path
+// or a file that Save writes itself.
 func Save(dir string, e Export) error {
 	if err := save(durable.OS(), dir, e); err != nil {
 		return fmt.Errorf("hf: save %s: %w", dir, durable.Hint(err))
@@ -50,7 +52,7 @@ func Save(dir string, e Export) error {
 
 func save(ops durable.Ops, dir string, e Export) error {
 	for name := range e.Files {
-		if !isBase(name) || name == ConfigFile || name == WeightsFile {
+		if !isBase(name) || name == ConfigFile || isWeights(name) {
 			panic(fmt.Sprintf("hf: Save: %q among the other files", name))
 		}
 	}
@@ -85,11 +87,21 @@ func save(ops durable.Ops, dir string, e Export) error {
 			files = map[string][]byte{}
 		}
 		files[ConfigFile] = e.Config
+		shards := split(e.Weights, e.MaxShard)
+		if len(shards) > 1 {
+			files[IndexFile] = indexOf(shards)
+		}
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			if err := put(name, func(w io.Writer) error { _, err := io.Copy(w, bytes.NewReader(files[name])); return err }); err != nil {
 				return err
 			}
 		}
-		return put(WeightsFile, func(w io.Writer) error { return safetensors.Write(w, e.Weights, e.Metadata) })
+		for i, weights := range shards {
+			write := func(w io.Writer) error { return safetensors.Write(w, weights, e.Metadata) }
+			if err := put(shardFile(i, len(shards)), write); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

@@ -24,7 +24,9 @@
 //
 // The writer is deterministic: the same tensors and metadata give the same
 // bytes. Keys are sorted, the header is padded to eight bytes, and wider
-// elements come first, so that every tensor is aligned to its element.
+// elements come first, so that every tensor is aligned to its element. It
+// converts 256 KiB at a time, and a tensor that is given as a function is made when
+// its turn comes: a model is written without a second copy of it.
 //
 // The package deliberately does not map files into memory (a file cut short
 // beneath a mapping kills the process) and carries no checksum: the format has

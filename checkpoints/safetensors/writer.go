@@ -14,16 +14,26 @@ import (
 	"stillhouse/layers/tensor"
 )
 
-// Named is a tensor to be written under a name.
+// Named is a tensor to be written under a name: one that exists, or one that
+// Make makes when its turn comes and that is let go once it is written, so that
+// weights which have to be converted never lie in memory together.
 type Named struct {
 	Name   string
 	Tensor *tensor.Tensor
 	DType  DType // "": the tensor's own; F16 and BF16 round to nearest, ties to even
+
+	Make  func() (*tensor.Tensor, error) // instead of Tensor; Shape and DType are then needed
+	Shape []int                          // of what Make returns
 }
 
 // info returns the header's entry of n, without its offset.
 func (n Named) info() Info {
-	if n.Tensor == nil {
+	switch {
+	case n.Make != nil && (n.Tensor != nil || n.DType == ""):
+		panic(fmt.Sprintf("safetensors: Write: tensor %q is both there and to be made, or has no dtype", n.Name))
+	case n.Make != nil:
+		return Info{Name: n.Name, DType: n.DType, Shape: n.Shape}
+	case n.Tensor == nil:
 		panic(fmt.Sprintf("safetensors: Write: tensor %q is nil", n.Name))
 	}
 	d := n.DType
@@ -33,21 +43,33 @@ func (n Named) info() Info {
 	return Info{Name: n.Name, DType: d, Shape: n.Tensor.Shape()}
 }
 
+// Bytes returns how many bytes the tensor takes in a file.
+func (n Named) Bytes() int64 {
+	_, total := arrange([]Info{n.info()})
+	return total
+}
+
 // Write writes a whole file to w. The same tensors in any order give the same
 // bytes. It panics on what only a caller's mistake can bring: a nil tensor, a
 // name given twice or not valid UTF-8, a dtype the tensor cannot become.
 func Write(w io.Writer, tensors []Named, metadata map[string]string) error {
 	infos := make([]Info, len(tensors))
-	byName := make(map[string]*tensor.Tensor, len(tensors))
+	byName := make(map[string]Named, len(tensors))
 	for i, t := range tensors {
-		infos[i], byName[t.Name] = t.info(), t.Tensor
+		infos[i], byName[t.Name] = t.info(), t
 	}
 	fw, err := NewWriter(w, infos, metadata)
 	if err != nil {
 		return err
 	}
 	for _, info := range fw.Order() {
-		if err := fw.Put(byName[info.Name]); err != nil {
+		n := byName[info.Name]
+		if n.Make != nil {
+			if n.Tensor, err = n.Make(); err != nil {
+				return fmt.Errorf("safetensors: write: make tensor %q: %w", info.Name, err)
+			}
+		}
+		if err := fw.Put(n.Tensor); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,11 @@
 // Package tokenizer turns text into token ids and back: byte-pair encoding, as
 // published models use it and small enough to be trained in a second.
 //
-// There are four types here: [Tokenizer], which encodes and decodes;
+// There are five types here: [Tokenizer], which encodes and decodes;
 // [TrainOptions], which says how [Train] makes one from text; [Stream], which
-// decodes one token at a time without ever cutting a rune; and [Folder], what a
-// model folder says of its tokenizer.
+// decodes one token at a time without ever cutting a rune; [Folder], what a model
+// folder says of its tokenizer; and [Description], the same in the terms of
+// programs that know no pipelines.
 //
 //	text ─► added tokens ─► normalizer ─► pre-tokenizers ─► merges inside each ─► []int32
 //	        "<|eos|>"       NFC, ▁        " func", "1"      lowest rank first, leftmost on a tie

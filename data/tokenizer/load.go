@@ -131,25 +131,28 @@ func Load(path string) (*Tokenizer, error) {
 
 // Parse reads the bytes of a tokenizer.json, which it does not keep.
 func Parse(b []byte) (*Tokenizer, error) {
-	var f file
-	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("not a tokenizer.json: %w", err)
+	f, err := parseFile(b)
+	if err != nil {
+		return nil, err
 	}
-	t := &Tokenizer{source: bytes.Clone(b)}
+	t := &Tokenizer{source: bytes.Clone(b), added: f.AddedTokens}
 	if err := f.Model.check(); err != nil {
 		return nil, err
 	}
-	if err := t.readPipeline(&f); err != nil {
+	if err := t.readPipeline(f); err != nil {
 		return nil, err
 	}
-	names, err := t.readVocabulary(&f)
+	names, err := f.names()
 	if err != nil {
+		return nil, err
+	}
+	if err := t.readSymbols(&f.Model); err != nil {
 		return nil, err
 	}
 	if err := t.readMerges(&f.Model); err != nil {
 		return nil, err
 	}
-	if err := t.readDecoder(&f, names); err != nil {
+	if err := t.readDecoder(f, names); err != nil {
 		return nil, err
 	}
 	if err := t.readTemplate(f.PostProcessor); err != nil {
@@ -158,6 +161,24 @@ func Parse(b []byte) (*Tokenizer, error) {
 	t.cutAtMarks(&f.Model)
 	t.finish()
 	return t, nil
+}
+
+func parseFile(b []byte) (*file, error) {
+	f := new(file)
+	if err := json.Unmarshal(b, f); err != nil {
+		return nil, fmt.Errorf("not a tokenizer.json: %w", err)
+	}
+	return f, nil
+}
+
+// normalizers returns the steps of the normalizer, in order.
+func (f *file) normalizers() []*part {
+	return flat(f.Normalizer, func(p *part) []part { return p.Normalizers })
+}
+
+// preTokenizers returns the steps of the pre-tokenizer, in order.
+func (f *file) preTokenizers() []*part {
+	return flat(f.PreTokenizer, func(p *part) []part { return p.PreTokenizers })
 }
 
 func refuse(where, what string) error {

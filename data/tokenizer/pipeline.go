@@ -14,11 +14,7 @@ func (t *Tokenizer) readPipeline(f *file) error {
 	if t.norm, err = newNormalizer(f.Normalizer); err != nil {
 		return err
 	}
-	if f.PreTokenizer == nil {
-		return nil
-	}
-	steps := flat(f.PreTokenizer, func(p *part) []part { return p.PreTokenizers })
-	for i, p := range steps {
+	for i, p := range f.preTokenizers() {
 		if t.byteLevel {
 			return refuse("pre_tokenizer", fmt.Sprintf("%q after ByteLevel, at place %d", p.Type, i))
 		}
@@ -29,8 +25,12 @@ func (t *Tokenizer) readPipeline(f *file) error {
 	return nil
 }
 
-// flat returns the steps of a Sequence, of Sequences in it too, in order.
+// flat returns the steps of a Sequence, of Sequences in it too, in order; nil has
+// none.
 func flat(p *part, steps func(*part) []part) []*part {
+	if p == nil {
+		return nil
+	}
 	if p.Type != "Sequence" {
 		return []*part{p}
 	}
@@ -94,7 +94,7 @@ func (t *Tokenizer) readSplit(p *part) error {
 	case p.Pattern.Regex != nil:
 		// The scanners' patterns match everywhere, so nothing is left between
 		// two matches: to isolate them is to keep them and remove the rest.
-		if p.Behavior == isolated || p.Behavior == removed && p.Invert {
+		if p.isolates() {
 			if scan := chooseScanner(*p.Pattern.Regex); scan != nil {
 				t.stages = append(t.stages, scanStage(scan))
 				return nil
@@ -110,6 +110,12 @@ func (t *Tokenizer) readSplit(p *part) error {
 	}
 	t.stages = append(t.stages, s)
 	return nil
+}
+
+// isolates reports whether every match of a Split becomes a piece; what becomes of
+// the text between is left open.
+func (p *part) isolates() bool {
+	return p.Behavior == isolated || p.Behavior == removed && p.Invert
 }
 
 func (t *Tokenizer) readMetaspace(p *part) error {
@@ -170,9 +176,6 @@ func (t *Tokenizer) cutAtMarks(m *model) {
 
 // readTemplate fills before and after.
 func (t *Tokenizer) readTemplate(p *part) error {
-	if p == nil {
-		return nil
-	}
 	found := false
 	for _, p := range flat(p, func(p *part) []part { return p.Processors }) {
 		switch {

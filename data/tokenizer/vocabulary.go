@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// readVocabulary fills added and the tables of symbols, and returns the names of
-// all tokens by id, as the file spells them; a gap has none.
-func (t *Tokenizer) readVocabulary(f *file) (names []string, err error) {
+// names returns the names of all tokens by id, as the file spells them; a gap has
+// none.
+func (f *file) names() ([]string, error) {
 	vocab := f.Model.Vocab
 	largest, count := int32(-1), len(vocab)
 	for _, id := range vocab {
@@ -31,7 +31,7 @@ func (t *Tokenizer) readVocabulary(f *file) (names []string, err error) {
 	if int(largest) >= 2*count+1024 {
 		return nil, fmt.Errorf("id %d in a vocabulary of %d tokens: the gaps are more than the tokens", largest, count)
 	}
-	names = make([]string, largest+1)
+	names := make([]string, largest+1)
 	put := func(name string, id int32) error {
 		if id < 0 {
 			return fmt.Errorf("token %q has id %d", name, id)
@@ -55,8 +55,7 @@ func (t *Tokenizer) readVocabulary(f *file) (names []string, err error) {
 			return nil, err
 		}
 	}
-	t.added = f.AddedTokens
-	return names, t.readSymbols(&f.Model)
+	return names, nil
 }
 
 // readSymbols fills the tables from symbols to tokens.

@@ -45,7 +45,7 @@ func mixed(h *hf.Config, m hf.Mixer) layers.Mixed {
 	case hf.Mamba2:
 		return layers.Mixed{Kind: layers.KindMamba2, Mamba2: &layers.Mamba2Config{
 			Heads: h.Mamba.Heads, HeadDim: h.Mamba.HeadDim, Groups: h.Mamba.Groups, State: h.Mamba.State, Conv: h.Mamba.Conv,
-			Chunk: min(64, h.Mamba.Chunk), NormEps: h.NormEps,
+			Chunk: min(64, h.Mamba.Chunk), NormEps: h.NormEps, GroupedNorm: h.Mamba.NormPerGroup,
 		}}
 	case hf.Mamba1: // Apriel repeats x and B in groups of N channels
 		return layers.Mixed{Kind: layers.KindMamba1, Mamba1: &layers.Mamba1Config{

@@ -78,7 +78,7 @@ func TestTheRankOfΔIsThatOfTheWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Mamba1.Rank = 7
-	m, err := OpenFS(folder(t, []byte(aprielConfig), c.Weights()), ".")
+	m, err := OpenFS(modelFolder(t, []byte(aprielConfig), c.Weights()), ".")
 	if err != nil || m.Config.Mamba1.Rank != 7 {
 		t.Errorf("got %+v %v", m, err)
 	}
@@ -88,7 +88,7 @@ func TestTheRankOfΔIsThatOfTheWeights(t *testing.T) {
 			mixed[i].Shape = []int{3, 40}
 		}
 	}
-	if _, err := OpenFS(folder(t, []byte(aprielConfig), mixed), "."); !errors.Is(err, ErrWeights) {
+	if _, err := OpenFS(modelFolder(t, []byte(aprielConfig), mixed), "."); !errors.Is(err, ErrWeights) {
 		t.Errorf("two ranks: got %v", err)
 	}
 }

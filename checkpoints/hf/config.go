@@ -53,6 +53,10 @@ type Config struct {
 	Mamba  *MambaConfig  // of Mamba-2 layers; nil when there are none
 	Mamba1 *Mamba1Config // of Mamba-1 layers; likewise
 
+	// DType is written and not read: the file says what its weights are. float32,
+	// bfloat16 or float16; "": float32.
+	DType string `json:"-"`
+
 	// Stillhouse is our own object, of model_type stillhouse, for which nothing
 	// else here but ModelType is set.
 	Stillhouse json.RawMessage

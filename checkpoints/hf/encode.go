@@ -33,8 +33,12 @@ func (c *Config) Encode() ([]byte, error) {
 	if arch == "" {
 		return nil, fmt.Errorf("hf: encode: %w", unsupported(c.ModelType, "model_type %q", c.ModelType))
 	}
+	dtype := c.DType
+	if dtype == "" {
+		dtype = "float32"
+	}
 	o := map[string]any{
-		"architectures": []string{arch}, "model_type": c.ModelType, "dtype": "float32", "torch_dtype": "float32",
+		"architectures": []string{arch}, "model_type": c.ModelType, "dtype": dtype, "torch_dtype": dtype,
 		"vocab_size": c.VocabSize, "hidden_size": c.HiddenSize, "num_hidden_layers": c.Layers(), "hidden_act": "silu",
 		"tie_word_embeddings": c.Tied, "use_cache": true, "bos_token_id": nil, "eos_token_id": nil,
 	}
@@ -144,6 +148,9 @@ func (c *Config) encodeGranite(o map[string]any) {
 		o["mamba_n_heads"], o["mamba_d_head"], o["mamba_n_groups"], o["mamba_d_state"] = m.Heads, m.HeadDim, m.Groups, m.State
 		o["mamba_d_conv"], o["mamba_chunk_size"], o["mamba_expand"] = m.Conv, m.Chunk, expand(m, c.HiddenSize)
 		o["mamba_conv_bias"], o["mamba_proj_bias"] = true, false
+		if o[normKey] = "full"; m.NormPerGroup {
+			o[normKey] = "grouped"
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package hf
 import "slices"
 
 // MambaConfig holds the sizes of Mamba-2 layers. Their gated norm runs over all
-// of E, as transformers computes it.
+// of E, as transformers computes it, unless NormPerGroup, which no key of
+// transformers' says: the same config.json means one thing there and the other
+// in vLLM. Ours says which was trained.
 type MambaConfig struct {
 	Heads   int // H
 	HeadDim int // P; E = H·P
@@ -11,7 +13,12 @@ type MambaConfig struct {
 	State   int // N
 	Conv    int // K
 	Chunk   int // of the scan; changes rounding only
+
+	NormPerGroup bool // our key, normKey
 }
+
+// normKey is beside the keys of transformers in what we write: full or grouped.
+const normKey = "stillhouse_norm"
 
 // Inner returns E.
 func (m *MambaConfig) Inner() int { return m.Heads * m.HeadDim }
@@ -69,8 +76,9 @@ func (c *Config) granite(f *fields) {
 		c.Mamba = &MambaConfig{
 			Heads: f.size("mamba_n_heads", 128), HeadDim: f.mambaHead(c.HiddenSize, "mamba_d_head", "mamba_expand", "mamba_n_heads", 128),
 			Groups: f.size("mamba_n_groups", 1), State: f.size("mamba_d_state", 256), Conv: f.size("mamba_d_conv", 4),
-			Chunk: f.size("mamba_chunk_size", 256),
+			Chunk: f.size("mamba_chunk_size", 256), NormPerGroup: f.text(normKey, "full") == "grouped",
 		}
+		f.mustBe(normKey, "full", "full", "grouped")
 		c.Mamba.check(f, c.HiddenSize, "mamba_n_heads", "mamba_n_groups", "mamba_expand")
 	}
 }

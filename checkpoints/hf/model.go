@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"stillhouse/checkpoints/folder"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/layers/tensor"
 )
@@ -158,7 +159,7 @@ func (m *Model) Weights() *Shards { return m.weights }
 // ReadFile reads another file of the folder, such as TokenizerFile or
 // GenerationFile. It panics when name is a path.
 func (m *Model) ReadFile(name string) ([]byte, error) {
-	if !isBase(name) {
+	if !folder.IsName(name) {
 		panic(fmt.Sprintf("hf: ReadFile: %q is no plain file name", name))
 	}
 	info, err := fs.Stat(m.fsys, name)
@@ -173,11 +174,6 @@ func (m *Model) ReadFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("hf: %s: %w", m.name, err)
 	}
 	return b, nil
-}
-
-// isBase reports whether name is a file name and nothing that leads elsewhere.
-func isBase(name string) bool {
-	return fs.ValidPath(name) && name != "." && !strings.ContainsAny(name, "/\\\x00")
 }
 
 // Match holds the weights in the folder against those wanted and returns an error

@@ -43,9 +43,9 @@ func TestAnEmbeddedFolderIsReadLikeOneOnTheDisk(t *testing.T) {
 	}
 }
 
-// folder is a model folder in memory: a golden's config with changes, and
+// modelFolder is a model folder in memory: a golden's config with changes, and
 // weights made from want.
-func folder(t *testing.T, config []byte, want []Weight) fstest.MapFS {
+func modelFolder(t *testing.T, config []byte, want []Weight) fstest.MapFS {
 	t.Helper()
 	var named []safetensors.Named
 	for _, w := range want {
@@ -68,7 +68,7 @@ func TestWeightsThatDoNotFitAreAllNamedAtOnce(t *testing.T) {
 	want[0].Shape = []int{66, 32}
 	want[len(want)-1].Name = "lm_head.wait"
 	want = append(want[:2], want[3:]...) // without layer 0's q_proj
-	_, err = OpenFS(folder(t, config, want), ".")
+	_, err = OpenFS(modelFolder(t, config, want), ".")
 	for _, w := range []string{"model.embed_tokens.weight has shape [66 32], want [67 32]", `"lm_head.wait" [67 32] is left over`, "lm_head.weight [67 32] is missing", "q_proj.weight [32 32] is missing"} {
 		if !errors.Is(err, ErrWeights) || !strings.Contains(fmt.Sprint(err), w) {
 			t.Errorf("got %v, want %s", err, w)
@@ -83,7 +83,7 @@ func TestATiedModelHasNoHeadAndRotaryTablesArePassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := append(c.Weights(), Weight{"model.layers.0.self_attn.rotary_emb.inv_freq", []int{4}})
-	m, err := OpenFS(folder(t, config, want), ".")
+	m, err := OpenFS(modelFolder(t, config, want), ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +91,11 @@ func TestATiedModelHasNoHeadAndRotaryTablesArePassedOver(t *testing.T) {
 		t.Errorf("got %q", n)
 	}
 	stored := append(want, Weight{"lm_head.weight", []int{67, 32}}) // zeros, like the embedding
-	if m, err = OpenFS(folder(t, config, stored), "."); err != nil || len(m.Names()) != len(c.Weights()) {
+	if m, err = OpenFS(modelFolder(t, config, stored), "."); err != nil || len(m.Names()) != len(c.Weights()) {
 		t.Errorf("the embedding stored twice: got %v", err)
 	}
 	stored[len(stored)-1].Shape = []int{66, 32}
-	if _, err := OpenFS(folder(t, config, stored), "."); !errors.Is(err, ErrWeights) || !strings.Contains(err.Error(), "it is not the embedding") {
+	if _, err := OpenFS(modelFolder(t, config, stored), "."); !errors.Is(err, ErrWeights) || !strings.Contains(err.Error(), "it is not the embedding") {
 		t.Errorf("another head beside a tied embedding: got %v", err)
 	}
 }

@@ -1,17 +1,13 @@
 package hf
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
+	"stillhouse/checkpoints/folder"
 	"stillhouse/checkpoints/internal/durable"
 	"stillhouse/checkpoints/safetensors"
 )
@@ -23,6 +19,9 @@ type Export struct {
 	MaxShard int64             // the most bytes of weights in one file; 0: 5 GB
 	Metadata map[string]string // of every weights file; nil: {"format": "pt"}, which transformers insists on
 	Files    map[string][]byte // others by name: TokenizerFile, GenerationFile, ...
+	// Finish, if not nil, reads what was written before it takes its name, refuses
+	// it or adds to it; see [folder.Save].
+	Finish func(temp string) ([]folder.File, error)
 }
 
 // StillhouseConfig returns the config.json of a model of our own: model_type
@@ -45,14 +44,14 @@ func StillhouseConfig(object json.RawMessage) ([]byte, error) {
 // or a file that Save writes itself.
 func Save(dir string, e Export) error {
 	if err := save(durable.OS(), dir, e); err != nil {
-		return fmt.Errorf("hf: save %s: %w", dir, durable.Hint(err))
+		return fmt.Errorf("hf: save %s: %w", dir, err)
 	}
 	return nil
 }
 
 func save(ops durable.Ops, dir string, e Export) error {
 	for name := range e.Files {
-		if !isBase(name) || name == ConfigFile || isWeights(name) {
+		if !folder.IsName(name) || name == ConfigFile || isWeights(name) {
 			panic(fmt.Sprintf("hf: Save: %q among the other files", name))
 		}
 	}
@@ -62,46 +61,23 @@ func save(ops durable.Ops, dir string, e Export) error {
 	if e.Metadata == nil {
 		e.Metadata = map[string]string{"format": "pt"}
 	}
-	dir = filepath.Clean(dir)
-	// An empty folder gives way to a rename; nothing else does.
-	switch entries, err := ops.ReadDir(dir); {
-	case err == nil && len(entries) > 0:
-		return fmt.Errorf("%w and is not empty (hint: name another folder, or delete it)", fs.ErrExist)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
+	all := maps.Clone(e.Files)
+	if all == nil {
+		all = map[string][]byte{}
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
-		return err
+	all[ConfigFile] = e.Config
+	shards := split(e.Weights, e.MaxShard)
+	if len(shards) > 1 {
+		all[IndexFile] = indexOf(shards)
 	}
-	temp := filepath.Join(filepath.Dir(dir), fmt.Sprintf("%s%s-%d", durable.TempPrefix, filepath.Base(dir), os.Getpid()))
-	if err := ops.RemoveAll(temp); err != nil { // of a process that had our number
-		return err
+	var files []folder.File
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		files = append(files, folder.Bytes(name, all[name]))
 	}
-	return ops.Folder(temp, dir, 0o777, func() error {
-		put := func(name string, write func(io.Writer) error) error {
-			_, err := ops.Stream(filepath.Join(temp, name), 0o666, write)
-			return err
-		}
-		files := maps.Clone(e.Files)
-		if files == nil {
-			files = map[string][]byte{}
-		}
-		files[ConfigFile] = e.Config
-		shards := split(e.Weights, e.MaxShard)
-		if len(shards) > 1 {
-			files[IndexFile] = indexOf(shards)
-		}
-		for _, name := range slices.Sorted(maps.Keys(files)) {
-			if err := put(name, func(w io.Writer) error { _, err := io.Copy(w, bytes.NewReader(files[name])); return err }); err != nil {
-				return err
-			}
-		}
-		for i, weights := range shards {
-			write := func(w io.Writer) error { return safetensors.Write(w, weights, e.Metadata) }
-			if err := put(shardFile(i, len(shards)), write); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	for i, weights := range shards {
+		files = append(files, folder.File{Name: shardFile(i, len(shards)), Write: func(w io.Writer) error {
+			return safetensors.Write(w, weights, e.Metadata)
+		}})
+	}
+	return folder.SaveOn(ops, dir, files, e.Finish)
 }

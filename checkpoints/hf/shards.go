@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"stillhouse/checkpoints/folder"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/layers/tensor"
 )
@@ -51,7 +52,7 @@ func parseIndex(b []byte) (map[string]string, error) {
 	files := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(index.Map)) {
 		file := index.Map[name]
-		if !isBase(file) || !strings.HasSuffix(file, ".safetensors") {
+		if !folder.IsName(file) || !strings.HasSuffix(file, ".safetensors") {
 			return nil, fmt.Errorf("%q is said to be in %q, which is no file name of safetensors", name, file)
 		}
 		files[file] = true

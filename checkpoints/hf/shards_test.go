@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stillhouse/checkpoints/folder"
 	"stillhouse/checkpoints/safetensors"
 	"stillhouse/layers/tensor"
 )
@@ -150,7 +151,7 @@ func FuzzIndex(f *testing.F) {
 			t.Fatal("an index of nothing")
 		}
 		for name, file := range where {
-			if !isBase(file) || strings.Contains(file, "..") && strings.Contains(file, "/") {
+			if !folder.IsName(file) || strings.Contains(file, "..") && strings.Contains(file, "/") {
 				t.Fatalf("%q is in %q", name, file)
 			}
 		}

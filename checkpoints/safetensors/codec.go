@@ -3,8 +3,8 @@ package safetensors
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 
+	"stillhouse/checkpoints/internal/floats"
 	"stillhouse/layers/tensor"
 )
 
@@ -16,34 +16,13 @@ func decode(dst *tensor.Tensor, at int, src []byte, d DType) error {
 	n := len(src) * 8 / d.Bits()
 	switch dst.DType() {
 	case tensor.F32:
-		decodeFloats(tensor.Data[float32](dst)[at:at+n], src, d)
+		floats.Decode(tensor.Data[float32](dst)[at:at+n], src, d.format())
 	case tensor.F64:
-		decodeFloats(tensor.Data[float64](dst)[at:at+n], src, d)
+		floats.Decode(tensor.Data[float64](dst)[at:at+n], src, d.format())
 	default:
 		return decodeInts(tensor.Data[int32](dst)[at:at+n], at, src, d)
 	}
 	return nil
-}
-
-func decodeFloats[T tensor.Float](dst []T, src []byte, d DType) {
-	switch d {
-	case F32:
-		for i := range dst {
-			dst[i] = T(math.Float32frombits(le.Uint32(src[4*i:])))
-		}
-	case F64:
-		for i := range dst {
-			dst[i] = T(math.Float64frombits(le.Uint64(src[8*i:])))
-		}
-	case F16:
-		for i := range dst {
-			dst[i] = T(halfToFloat(le.Uint16(src[2*i:])))
-		}
-	case BF16:
-		for i := range dst {
-			dst[i] = T(brainToFloat(le.Uint16(src[2*i:])))
-		}
-	}
 }
 
 func decodeInts(dst []int32, at int, src []byte, d DType) error {
@@ -69,9 +48,9 @@ func encode(dst []byte, src *tensor.Tensor, at int, d DType) {
 	n := len(dst) * 8 / d.Bits()
 	switch src.DType() {
 	case tensor.F32:
-		encodeFloats(dst, tensor.Data[float32](src)[at:at+n], d)
+		floats.Encode(dst, tensor.Data[float32](src)[at:at+n], d.format())
 	case tensor.F64:
-		encodeFloats(dst, tensor.Data[float64](src)[at:at+n], d)
+		floats.Encode(dst, tensor.Data[float64](src)[at:at+n], d.format())
 	default:
 		for i, v := range tensor.Data[int32](src)[at : at+n] {
 			if d == I64 {
@@ -83,23 +62,15 @@ func encode(dst []byte, src *tensor.Tensor, at int, d DType) {
 	}
 }
 
-func encodeFloats[T tensor.Float](dst []byte, src []T, d DType) {
+// format returns how package floats names a floating dtype.
+func (d DType) format() floats.Format {
 	switch d {
-	case F32:
-		for i, v := range src {
-			le.PutUint32(dst[4*i:], math.Float32bits(float32(v)))
-		}
 	case F64:
-		for i, v := range src {
-			le.PutUint64(dst[8*i:], math.Float64bits(float64(v)))
-		}
+		return floats.F64
 	case F16:
-		for i, v := range src {
-			le.PutUint16(dst[2*i:], floatToHalf(toOdd(float64(v))))
-		}
+		return floats.F16
 	case BF16:
-		for i, v := range src {
-			le.PutUint16(dst[2*i:], floatToBrain(toOdd(float64(v))))
-		}
+		return floats.BF16
 	}
+	return floats.F32
 }

@@ -19,8 +19,13 @@ func (x *run) complete() error {
 		if err := x.evaluate("teacher", x.teacher.Model); err != nil {
 			return err
 		}
-	} else if err := x.saveStudent(); err != nil {
-		return err
+	} else {
+		if err := x.saveStudent(); err != nil {
+			return err
+		}
+		if err := x.export(); err != nil {
+			return err
+		}
 	}
 	if err := x.speeds(); err != nil {
 		return err
@@ -43,7 +48,7 @@ func (x *run) saveStudent() error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("save %s: %w", dir, err)
 	}
-	return SaveModel(dir, x.student, x.teacher.Tokenizer, "")
+	return SaveModel(dir, x.handedOut(), "")
 }
 
 // speeds measures the teacher, a hybrid of each stage's layers and one without

@@ -170,6 +170,9 @@ func (f *forecast) readTeacher() (err error) {
 			return fmt.Errorf("teacher.train.geometry: %w", err)
 		}
 	}
+	if err := checkExport(f.recipe, &f.config); err != nil {
+		return err
+	}
 	f.Teacher.Layers = f.config.Strip()
 	f.Teacher.Parameters, err = parametersOf(f.config)
 	return err

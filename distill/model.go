@@ -24,7 +24,8 @@ type Loaded struct {
 	Tokenizer *tokenizer.Tokenizer
 	Folder    *tokenizer.Folder // what else the folder says of it; nil without a tokenizer
 	Source    string
-	BF16      bool // it writes with its matrices rounded to bfloat16: see [layers.NewBF16Decoder]
+	Files     fs.FS // the folder that the tokenizer is in; nil without one
+	BF16      bool  // it writes with its matrices rounded to bfloat16: see [layers.NewBF16Decoder]
 
 	rename func(string) string // our names of weights into the file's; nil keeps them
 	inFile map[string]bool     // names in the file; nil when it was no model folder
@@ -95,7 +96,7 @@ func loadModel(source string, dir fs.FS) (*Loaded, error) {
 	if l.Folder, err = tokenizer.LoadFolder(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
-	l.Tokenizer = l.Folder.Tokenizer
+	l.Tokenizer, l.Files = l.Folder.Tokenizer, dir
 	return l, nil
 }
 

@@ -87,7 +87,7 @@ func checkpointModel(c *checkpoints.Checkpoint, dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Loaded{Model: m, Tokenizer: t.Tokenizer, Source: c.Path}, nil
+	return &Loaded{Model: m, Tokenizer: t.Tokenizer, Folder: t.Folder, Files: t.Files, Source: c.Path}, nil
 }
 
 // OpenTeacher reads a recipe's teacher: the one it names, or the one that its

@@ -37,6 +37,7 @@ type Result struct {
 	Teacher     string       `json:"teacher"`
 	Plan        Plan         `json:"plan"`
 	Evaluations []Evaluation `json:"evaluations"`
+	Export      *Exported    `json:"export,omitempty"`
 }
 
 // The ways a run ends before its time; each has an exit code of its own.
@@ -209,6 +210,9 @@ func (x *run) prepare() error {
 	}
 	x.scorer = &scorer{pool: x.pool, recipe: r, teacher: x.teacher.Model, stream: x.stream, examiner: x.exam, progress: x.o.Progress}
 	if !r.TeacherOnly() {
+		if err := checkExport(r, &x.teacher.Model.Config); err != nil {
+			return err
+		}
 		if err := x.planAhead(); err != nil {
 			return err
 		}

@@ -36,6 +36,10 @@ func (x *run) loadTeacher(ctx context.Context) error {
 		}
 		return err
 	}
+	c := geometryConfig(t.Train.Geometry)
+	if err := checkExport(x.recipe, &c); err != nil {
+		return err
+	}
 	dir := x.folder.Path(teacherDir)
 	if _, err := os.Stat(dir); err == nil {
 		c, err := x.newest()
@@ -61,7 +65,7 @@ func (x *run) loadTeacher(ctx context.Context) error {
 		return err
 	}
 	dtype := map[string]safetensors.DType{"float32": safetensors.F32, "bfloat16": safetensors.BF16, "float16": safetensors.F16}[t.Train.DType]
-	if err := SaveModel(dir, x.student, tok, dtype); err != nil {
+	if err := SaveModel(dir, &Loaded{Model: x.student, Tokenizer: tok}, dtype); err != nil {
 		return err
 	}
 	// What was written is what is used: it may have been rounded.
@@ -170,11 +174,16 @@ func geometryConfig(g recipes.Geometry) layers.Config {
 	return c
 }
 
-// SaveModel writes a model folder in one step: all of it or nothing.
-func SaveModel(dir string, m *layers.Model, tok *tokenizer.Tokenizer, dtype safetensors.DType) error {
-	config, err := encodeConfig(&m.Config)
+// SaveModel writes a model folder of our own, with the files that go with the
+// model, in one step: all of it or nothing. dtype "" keeps the weights' type.
+func SaveModel(dir string, l *Loaded, dtype safetensors.DType) error {
+	config, err := encodeConfig(&l.Model.Config)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", dir, err)
 	}
-	return hf.Save(dir, hf.Export{Config: config, Weights: Named(m, dtype), Files: map[string][]byte{hf.TokenizerFile: tok.JSON()}})
+	files, err := l.companions()
+	if err != nil {
+		return fmt.Errorf("save %s: %w", dir, err)
+	}
+	return hf.Save(dir, hf.Export{Config: config, Weights: Named(l.Model, dtype), Files: files})
 }

@@ -24,6 +24,8 @@ type Export struct {
 	Format string `yaml:"format" mapstructure:"format" json:"format" enum:"granitemoehybrid|gguf|apriel_hybrid_ssm"`
 	// Type of the weights.
 	DType string `yaml:"dtype" mapstructure:"dtype" json:"dtype" default:"float32" enum:"float32|bfloat16|float16"`
+	// Tokens that the exported configuration promises; 0 is the model's own.
+	Context Count `yaml:"context" mapstructure:"context" json:"context" default:"0" min:"0"`
 	// Whether logits are recomputed from the exported files and compared.
 	Verify bool `yaml:"verify" mapstructure:"verify" json:"verify" default:"true"`
 }

@@ -90,7 +90,7 @@ teacher with a distillation loss.`,
 	}
 	add(groupMethod, a.runCommand(), a.resumeCommand(), a.ablateCommand())
 	add(groupSteps, a.planCommand(), a.scoreCommand(), a.evalCommand(), a.reportCommand())
-	add(groupModels, a.generateCommand(), a.chatCommand(), a.tokenizeCommand(), a.logitsCommand())
+	add(groupModels, a.generateCommand(), a.chatCommand(), a.tokenizeCommand(), a.logitsCommand(), a.exportCommand())
 	add(groupOthers, a.recipesCommand(), a.dataCommand(), a.runsCommand(), a.benchCommand(), a.doctorCommand(), a.versionCommand())
 	root.AddCommand(exitCodesTopic())
 	for _, c := range root.Commands() {

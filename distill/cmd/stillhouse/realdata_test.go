@@ -33,7 +33,7 @@ func chatty(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "chatty")
-	if err := distill.SaveModel(dir, l.Model, l.Tokenizer, safetensors.F32); err != nil {
+	if err := distill.SaveModel(dir, l, safetensors.F32); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(turnsTemplate), 0o600); err != nil {

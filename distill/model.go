@@ -37,9 +37,12 @@ var embedded embed.FS
 // embeddedPrefix begins the path of a model that is in the binary.
 const embeddedPrefix = "embedded:"
 
-// LoadModel reads a model folder, embedded:NAME from the binary, or hf://ORG/NAME
-// from the Hub's cache, into which it is fetched.
+// LoadModel reads a model folder, embedded:NAME from the binary, hf://ORG/NAME
+// from the Hub's cache, into which it is fetched, or a file NAME.gguf.
 func LoadModel(source string) (*Loaded, error) {
+	if isGGUF(source) {
+		return LoadGGUF(source)
+	}
 	dir, err := modelFiles(source)
 	if err != nil {
 		return nil, err

@@ -24,8 +24,9 @@ const modelDir = "model"
 // stateFile marks a checkpoint's folder.
 const stateFile = "state.json"
 
-// OpenModel reads a model from what a user names: a model folder,
-// embedded:NAME, a run folder (its newest student) or a checkpoint's folder.
+// OpenModel reads a model from what a user names: a model folder, a file
+// NAME.gguf, embedded:NAME, a run folder (its newest student) or a checkpoint's
+// folder.
 func OpenModel(source string) (*Loaded, error) {
 	switch {
 	case isRun(source):
@@ -111,6 +112,9 @@ func OpenTeacher(r *recipes.Recipe) (*Loaded, error) {
 func ReadConfig(source string) (c layers.Config, err error) {
 	if strings.HasPrefix(source, hub.Prefix) {
 		return describedConfig(source)
+	}
+	if isGGUF(source) {
+		return readGGUFConfig(source)
 	}
 	dir, err := modelFiles(source)
 	if err != nil {

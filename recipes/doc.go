@@ -29,7 +29,8 @@
 //
 // Keys that begin with x- are notes and may stand in any table. Counts are
 // written 200k or 1.5M, durations 30s or 24h, sizes 8GiB. Every variable that
-// begins with STILLHOUSE_ is taken for a key.
+// begins with STILLHOUSE_ is taken for a key, but for STILLHOUSE_GOLDENS and
+// STILLHOUSE_REAL, which are the tests'.
 //
 // A task to evaluate is asked with the parameters it is trained with, unless it
 // gives its own; rescore: true repeats importance.

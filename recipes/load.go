@@ -13,6 +13,10 @@ import (
 // __ stands for the dot: STILLHOUSE_TRAIN__LEARNING_RATE=1e-4.
 const EnvPrefix = "STILLHOUSE_"
 
+// testData are the variables that tell the project's own tests where more data
+// lies. They set nothing, and stay set while a recipe runs.
+var testData = []string{EnvPrefix + "GOLDENS", EnvPrefix + "REAL"}
+
 // Load reads a recipe from a file or, if there is no such file, the embedded
 // recipe of that name. On top of it come the recipe it extends (below), the
 // variables of environ that begin with [EnvPrefix], and overrides of the form
@@ -113,7 +117,7 @@ func (l *loader) finish(name string, overrides, environ []string) (*Recipe, erro
 	env := slices.Clone(environ)
 	slices.Sort(env)
 	for _, v := range env {
-		if key, value, ok := strings.Cut(v, "="); ok && strings.HasPrefix(key, EnvPrefix) {
+		if key, value, ok := strings.Cut(v, "="); ok && strings.HasPrefix(key, EnvPrefix) && !slices.Contains(testData, key) {
 			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, EnvPrefix), "__", "."))
 			l.override(tree, Origin{Kind: FromEnvironment, Text: v, layer: len(l.layers) + 1}, key, value)
 		}

@@ -78,6 +78,22 @@ func TestTagsOfEveryFieldAreEqual(t *testing.T) {
 	}
 }
 
+func TestTheVariablesOfTheTestsSetNothingAndATypoStillShows(t *testing.T) {
+	plain := mustLoad(t, "quickstart", nil, nil)
+	r := mustLoad(t, "quickstart", nil, []string{"STILLHOUSE_GOLDENS=/data/goldens", "STILLHOUSE_REAL=/data/real"})
+	if d := cmp.Diff(resolved(t, plain), resolved(t, r)); d != "" {
+		t.Error(d)
+	}
+	for _, v := range testData {
+		if key := strings.ToLower(strings.TrimPrefix(v, EnvPrefix)); root().byName[key] != nil {
+			t.Errorf("%s is a recipe's key as well", key)
+		}
+	}
+	if _, err := Load("quickstart", nil, []string{"STILLHOUSE_GOLDEN=/data"}); err == nil || !strings.Contains(err.Error(), `unknown key "golden"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestFlagsBeatVariablesBeatTheFileBeatsThePresetBeatsDefaults(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "mine.yaml")

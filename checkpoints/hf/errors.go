@@ -33,3 +33,12 @@ func (e *UnsupportedError) Unwrap() error { return ErrUnsupported }
 func unsupported(modelType, format string, args ...any) error {
 	return &UnsupportedError{modelType, []string{fmt.Sprintf(format, args...)}}
 }
+
+// in says in which folder; for the root of an fs.FS, which has no name, the caller
+// does.
+func in(folder string, err error) error {
+	if folder == "." {
+		return fmt.Errorf("hf: %w", err)
+	}
+	return fmt.Errorf("hf: %s: %w", folder, err)
+}

@@ -102,10 +102,10 @@ func (m *Model) noWeights(err error) error {
 		{"consolidated.00.pth", pickle},
 	} {
 		if _, e := fs.Stat(m.fsys, other.file); e == nil {
-			return fmt.Errorf("hf: %s: %w", m.name, unsupported(m.Config.ModelType, "%s: %s", other.file, other.feature))
+			return in(m.name, unsupported(m.Config.ModelType, "%s: %s", other.file, other.feature))
 		}
 	}
-	return fmt.Errorf("hf: %s: %w", m.name, err)
+	return in(m.name, err)
 }
 
 // Close closes the folder; tensors that were read stay valid.
@@ -167,11 +167,11 @@ func (m *Model) ReadFile(name string) ([]byte, error) {
 		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("no file")}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hf: %s: %w", m.name, err)
+		return nil, in(m.name, err)
 	}
 	b, err := fs.ReadFile(m.fsys, name)
 	if err != nil {
-		return nil, fmt.Errorf("hf: %s: %w", m.name, err)
+		return nil, in(m.name, err)
 	}
 	return b, nil
 }
@@ -210,7 +210,7 @@ func (m *Model) Match(want []Weight) error {
 	if wrong == nil {
 		return nil
 	}
-	return fmt.Errorf("hf: %s: %w:\n  %s", m.name, ErrWeights, strings.Join(wrong, "\n  "))
+	return in(m.name, fmt.Errorf("%w:\n  %s", ErrWeights, strings.Join(wrong, "\n  ")))
 }
 
 // sameTensors reports whether two weights hold the same: a tied head that was

@@ -119,7 +119,7 @@ func (s *Shards) open(fsys fs.FS, name, file string) (*safetensors.File, error) 
 	// Looking first keeps a pipe from blocking the open.
 	info, err := fs.Stat(fsys, file)
 	if err != nil {
-		return nil, fmt.Errorf("hf: %s: %w", name, err)
+		return nil, in(name, err)
 	}
 	whole := path.Join(name, file)
 	if !info.Mode().IsRegular() {

@@ -142,7 +142,7 @@ func (s *Shards) open(fsys fs.FS, name, file string) (*safetensors.File, error) 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("hf: %w", err), f.Close())
 	}
-	s.files, s.close = append(s.files, w), append(s.close, f.Close)
+	s.files, s.close = append(s.files, w), append(s.close, w.Close, f.Close)
 	return w, nil
 }
 

@@ -28,7 +28,12 @@
 // converts 256 KiB at a time, and a tensor that is given as a function is made when
 // its turn comes: a model is written without a second copy of it.
 //
-// The package deliberately does not map files into memory (a file cut short
-// beneath a mapping kills the process) and carries no checksum: the format has
-// no room for one, and package checkpoints keeps it beside the file.
+// A file is mapped into memory where the system can, and a tensor is decoded
+// where it lies, page by page, into memory of its own; the pages are let go again,
+// so that a file of any size costs no more than the tensors that were read. A
+// tensor never shares the mapping: a file that is cut short beneath it would kill
+// the process in the middle of a matrix product, and here it is an error.
+//
+// There is no checksum: the format has no room for one, and package checkpoints
+// keeps it beside the file.
 package safetensors

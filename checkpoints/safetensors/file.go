@@ -22,7 +22,8 @@ const chunk = 256 << 10
 type File struct {
 	name   string
 	r      io.ReaderAt
-	body   int64 // where the tensors begin
+	mapped []byte // all of the file, where the system maps files; else nil
+	body   int64  // where the tensors begin
 	header header
 	close  func() error
 }
@@ -51,7 +52,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	s.close = f.Close
+	s.close = func() error { return errors.Join(s.unmap(), f.Close()) }
 	return s, nil
 }
 
@@ -68,10 +69,11 @@ func Parse(name string, data []byte) (*File, error) {
 	return New(name, bytes.NewReader(data), int64(len(data)))
 }
 
-// New opens the size bytes of r; name stands in errors. Closing the File does
-// not close r.
+// New opens the size bytes of r; name stands in errors. An *os.File is mapped into
+// memory, where the system can. Closing the File does not close r.
 func New(name string, r io.ReaderAt, size int64) (*File, error) {
-	f := &File{name: name, r: r, close: func() error { return nil }}
+	f := &File{name: name, r: r}
+	f.close = f.unmap
 	bad := func(err error) (*File, error) {
 		return nil, fmt.Errorf("safetensors: %s: %w: %w", name, ErrFormat, err)
 	}
@@ -98,7 +100,17 @@ func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	if f.header, err = parseHeader(b, size-f.body); err != nil {
 		return bad(err)
 	}
+	if file, ok := r.(*os.File); ok {
+		f.mapped = mapFile(file, size)
+	}
 	return f, nil
+}
+
+func (f *File) unmap() (err error) {
+	if f.mapped != nil {
+		err, f.mapped = unmap(f.mapped), nil
+	}
+	return err
 }
 
 // readFull fills p from offset at; ReadAt may report the end of the file
@@ -114,7 +126,8 @@ func readFull(r io.ReaderAt, p []byte, at int64) error {
 	return err
 }
 
-// Close closes the file; tensors that were read stay valid.
+// Close closes the file, which must not be read any more; tensors that were read
+// stay valid.
 func (f *File) Close() error { return f.close() }
 
 // Names returns the names of the tensors, sorted.
@@ -191,6 +204,12 @@ func (f *File) missing(name string) error {
 }
 
 func (f *File) read(info Info, dst *tensor.Tensor) error {
+	if f.mapped != nil {
+		if err := f.readMapped(info, dst); err != nil {
+			return fmt.Errorf("safetensors: %s: tensor %q: %w", f.name, info.Name, err)
+		}
+		return nil
+	}
 	buf := make([]byte, min(chunk, info.Bytes))
 	width := int64(info.DType.Bits() / 8)
 	for at := int64(0); at < info.Bytes; at += int64(len(buf)) {

@@ -61,6 +61,9 @@ func FuzzHeader(f *testing.F) {
 		if err := second(head, int(body)); err != nil {
 			t.Fatalf("accepted %q, another reader does not: %v", head, err)
 		}
+		if err := compare(s, file(string(head), int(body))); err != nil {
+			t.Fatalf("accepted %q: %v", head, err)
+		}
 		var named []Named
 		for _, n := range s.Names() {
 			info, _ := s.Info(n)

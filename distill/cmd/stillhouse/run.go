@@ -118,6 +118,9 @@ func (a *app) summary(w io.Writer, res *distill.Result, took time.Duration) {
 	if !res.Reused {
 		fmt.Fprintf(w, "took %s\n", duration(took))
 	}
+	if x := res.Export; x != nil {
+		fmt.Fprintf(w, "export %s, %s\n", x.Dir, x.Format)
+	}
 	fmt.Fprintf(w, "report %s\n", res.Report)
 }
 

@@ -43,7 +43,7 @@ func (x *Exported) card(l *Loaded, version string) []byte {
 	fmt.Fprintf(&b, "```\n%s\n```\n\nA attention, M Mamba, I no layer; the first layer is on the left.\n\n", x.Layers)
 
 	fmt.Fprintf(&b, "| | |\n|---|---|\n| format | %s, matrices in %s, %s of weights |\n", x.Format, x.DType, HumanBytes(x.Bytes))
-	fmt.Fprintf(&b, "| loaded by | %s |\n", joined(x.Runtimes))
+	fmt.Fprintf(&b, "| loaded by | %s |\n", export.Names(x.Runtimes))
 	fmt.Fprintf(&b, "| parameters | %s, width %d, %d query heads over %d of %d, vocabulary %d |\n", HumanCount(int64(l.Model.Size())), c.HiddenSize, c.Heads, c.KVHeads, c.HeadDim, c.VocabSize)
 	if teacher != "" {
 		fmt.Fprintf(&b, "| teacher | `%s` |\n", teacher)
@@ -53,7 +53,7 @@ func (x *Exported) card(l *Loaded, version string) []byte {
 	}
 	fmt.Fprintf(&b, "| exported by | stillhouse %s |\n", version)
 	if v := x.Verification; v != nil {
-		fmt.Fprintf(&b, "| read back | %v |\n", v)
+		fmt.Fprintf(&b, "| read back | %s |\n", strings.ReplaceAll(v.String(), "|", `\|`))
 	}
 	b.WriteByte('\n')
 	for _, n := range x.Notes {
@@ -91,7 +91,7 @@ func cardReport(run string) (*Report, string) {
 func (x *Exported) usage(name string) string {
 	switch x.Format {
 	case export.GGUF:
-		return fmt.Sprintf("```\nllama-cli -m %s/%s\n```\n\n", name, "*.gguf")
+		return fmt.Sprintf("```\nllama-cli -m %s/%s\n```\n\n", name, x.File)
 	case export.Apriel:
 		return "Apriel-H1's modeling code loads it (`trust_remote_code`, its files beside these); stillhouse does too.\n\n"
 	}
@@ -139,12 +139,4 @@ func (r *Report) cardTable(b *strings.Builder) {
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
-}
-
-func joined(rs []export.Runtime) string {
-	var s []string
-	for _, r := range rs {
-		s = append(s, string(r))
-	}
-	return strings.Join(s, ", ")
 }

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 // Exported is what came of an export.
 type Exported struct {
 	Dir          string           `json:"dir"`
+	File         string           `json:"file,omitempty"` // in it, of a GGUF
 	Format       export.Format    `json:"format"`
 	DType        string           `json:"dtype"`
 	Bytes        int64            `json:"bytes"` // of weights
@@ -61,6 +63,9 @@ func Export(p *layers.Pool, l *Loaded, dir string, o ExportOptions) (*Exported, 
 		return nil, fmt.Errorf("%s: %w", l.Source, err)
 	}
 	x := &Exported{Dir: dir, Format: f.Format, DType: f.DType, Bytes: f.Size(), Layers: l.Model.Config.Strip(), Runtimes: f.Runtimes, Notes: f.Notes}
+	if f.Format == export.GGUF {
+		x.File = f.GGUFName()
+	}
 	err = f.Save(dir, func(temp string) ([]folder.File, error) {
 		if o.Verify {
 			o.Progress.Note("verify: read the files back, compare logits")
@@ -112,11 +117,14 @@ func (l *Loaded) companions() (map[string][]byte, error) {
 		if files[name] != nil {
 			continue
 		}
-		b, err := json.MarshalIndent(v, "", "  ")
-		if err != nil {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false) // names of tokens are full of < and >
+		if err := e.Encode(v); err != nil {
 			return nil, err
 		}
-		files[name] = append(b, '\n')
+		files[name] = b.Bytes()
 	}
 	return files, nil
 }
@@ -202,7 +210,7 @@ func checkExport(r *recipes.Recipe, teacher *layers.Config) error {
 
 // line is the export for people.
 func (x *Exported) line() string {
-	s := fmt.Sprintf("%s: %s, %s, %s; for %s", x.Dir, x.Format, x.DType, HumanBytes(x.Bytes), joined(x.Runtimes))
+	s := fmt.Sprintf("%s: %s, %s, %s; for %s", x.Dir, x.Format, x.DType, HumanBytes(x.Bytes), export.Names(x.Runtimes))
 	if x.Verification != nil {
 		s += "; " + x.Verification.String()
 	}

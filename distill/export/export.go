@@ -29,6 +29,15 @@ const (
 	AprielCode   Runtime = "Apriel-H1's modeling code"
 )
 
+// Names lists runtimes for people.
+func Names(rs []Runtime) string {
+	var s []string
+	for _, r := range rs {
+		s = append(s, string(r))
+	}
+	return strings.Join(s, ", ")
+}
+
 // FormatFor returns the format that fits a model's mixers.
 func FormatFor(c *layers.Config) Format {
 	for _, m := range c.Mixers {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -110,11 +109,7 @@ func (a *app) export(model string, f exportFlags) error {
 		return err
 	}
 	return a.print(x, func(w io.Writer) {
-		var for_ []string
-		for _, r := range x.Runtimes {
-			for_ = append(for_, string(r))
-		}
-		fmt.Fprintf(w, "%s: %s, %s, %s of weights, layers %s\nfor %s\n", x.Dir, x.Format, x.DType, distill.HumanBytes(x.Bytes), x.Layers, strings.Join(for_, ", "))
+		fmt.Fprintf(w, "%s: %s, %s, %s of weights, layers %s\nloaded by %s\n", x.Dir, x.Format, x.DType, distill.HumanBytes(x.Bytes), x.Layers, export.Names(x.Runtimes))
 		if x.Verification != nil {
 			fmt.Fprintf(w, "read back: %v\n", x.Verification)
 		}

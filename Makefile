@@ -12,7 +12,7 @@ build:           ## build the stillhouse binary into .bin/
 	@mkdir -p .bin
 	$(GO) build -o $(BIN) ./distill/cmd/stillhouse
 
-quickstart: build ## distil the embedded teacher into hybrids and write a report, about 5 minutes
+quickstart: build ## distil the embedded teacher into hybrids and write a report, about 3 minutes
 	$(BIN) run quickstart $(ARGS)
 
 test: lint       ## everything: format, vet, staticcheck, all tests, portable builds

@@ -112,6 +112,9 @@ func Prepare(s Source, o Options) (*Files, error) {
 			return nil, err
 		}
 		f.meta = append(append(f.meta, gguf.KV{Key: "general.name", Value: s.Name}), keys...)
+		if b := s.Companions[hf.TokenizerFile]; b != nil { // the whole of it, for readers that know it
+			f.meta = append(f.meta, gguf.KV{Key: "tokenizer.huggingface.json", Value: string(b)})
+		}
 		f.Notes = append(f.Notes, notes...)
 		f.companions = nil
 	}

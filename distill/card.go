@@ -12,10 +12,9 @@ import (
 
 // card is the README.md of exported files: a model card with what the run folder
 // knows, if the model comes from a run.
-func (x *Exported) card(l *Loaded, version string) []byte {
+func (x *Exported) card(name string, l *Loaded, version string) []byte {
 	var b strings.Builder
 	c := &l.Model.Config
-	name := filepath.Base(filepath.Clean(x.Dir))
 	var report *Report
 	var teacher string
 	run := RunOf(l.Source)
@@ -62,7 +61,7 @@ func (x *Exported) card(l *Loaded, version string) []byte {
 	if len(x.Notes) > 0 {
 		b.WriteByte('\n')
 	}
-	b.WriteString(x.usage(name))
+	b.WriteString(x.usage(filepath.Base(filepath.Clean(x.Dir))))
 	if report != nil {
 		report.cardTable(&b)
 		fmt.Fprintf(&b, "## Recipe\n\n```yaml\n%s\n```\n", strings.TrimSpace(report.Recipe))
@@ -88,10 +87,10 @@ func cardReport(run string) (*Report, string) {
 }
 
 // usage shows how to load the files.
-func (x *Exported) usage(name string) string {
+func (x *Exported) usage(folder string) string {
 	switch x.Format {
 	case export.GGUF:
-		return fmt.Sprintf("```\nllama-cli -m %s/%s\n```\n\n", name, x.File)
+		return fmt.Sprintf("```\nllama-cli -m %s/%s\n```\n\n", folder, x.File)
 	case export.Apriel:
 		return "Apriel-H1's modeling code loads it (`trust_remote_code`, its files beside these); stillhouse does too.\n\n"
 	}
@@ -99,9 +98,9 @@ func (x *Exported) usage(name string) string {
 	for _, r := range x.Runtimes {
 		switch r {
 		case export.Transformers:
-			s += fmt.Sprintf("```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\nmodel, tokenizer = AutoModelForCausalLM.from_pretrained(%q), AutoTokenizer.from_pretrained(%q)\n```\n\n", name, name)
+			s += fmt.Sprintf("```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\nmodel, tokenizer = AutoModelForCausalLM.from_pretrained(%q), AutoTokenizer.from_pretrained(%q)\n```\n\n", folder, folder)
 		case export.VLLM:
-			s += fmt.Sprintf("```\nvllm serve %s\n```\n\n", name)
+			s += fmt.Sprintf("```\nvllm serve %s\n```\n\n", folder)
 		}
 	}
 	if len(x.Runtimes) == 1 && x.Runtimes[0] == export.VLLM {

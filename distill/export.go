@@ -35,6 +35,7 @@ type Exported struct {
 // ExportOptions say how a model is handed out.
 type ExportOptions struct {
 	export.Options
+	Name     string // of the model, for people; "": the folder's
 	Verify   bool
 	MaxShard int64  // bytes of one weights file; 0: 5 GB
 	Version  string // of this binary, for the card
@@ -53,7 +54,10 @@ func Export(p *layers.Pool, l *Loaded, dir string, o ExportOptions) (*Exported, 
 	if err != nil {
 		return nil, err
 	}
-	s := export.Source{Model: l.Model, Name: filepath.Base(filepath.Clean(dir)), Companions: companions, MaxShard: o.MaxShard}
+	if o.Name == "" {
+		o.Name = filepath.Base(filepath.Clean(dir))
+	}
+	s := export.Source{Model: l.Model, Name: o.Name, Companions: companions, MaxShard: o.MaxShard}
 	if l.Tokenizer != nil {
 		d := l.describeTokenizer()
 		s.Tokenizer = &d
@@ -77,7 +81,7 @@ func Export(p *layers.Pool, l *Loaded, dir string, o ExportOptions) (*Exported, 
 				return nil, fmt.Errorf("%w: %v (hint: --verify=false writes them all the same; please report this)", ErrNotVerified, v)
 			}
 		}
-		return []folder.File{folder.Bytes("README.md", x.card(l, o.Version))}, nil
+		return []folder.File{folder.Bytes("README.md", x.card(o.Name, l, o.Version))}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -175,7 +179,7 @@ func (x *run) export() error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	o := ExportOptions{Options: exportOptions(*e), Verify: e.Verify, Version: x.o.Version, Progress: x.o.Progress}
+	o := ExportOptions{Options: exportOptions(*e), Name: x.recipe.Name, Verify: e.Verify, Version: x.o.Version, Progress: x.o.Progress}
 	out, err := Export(x.pool, x.handedOut(), dir, o)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)

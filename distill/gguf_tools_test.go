@@ -168,13 +168,13 @@ func writeGGUF(t testing.TB, meta []gguf.KV, tensors []gguf.Named) string {
 	return path
 }
 
-// randomHybrid is a small model of attention and Mamba-2 in two groups, with
-// rotary positions and every weight away from its neutral value.
-func randomHybrid(t testing.TB) *layers.Model {
+// randomHybrid is a small model of width d, attention and Mamba-2 in two groups,
+// with rotary positions and every weight away from its neutral value.
+func randomHybrid(t testing.TB, d int) *layers.Model {
 	t.Helper()
-	c := layers.Config{VocabSize: 67, HiddenSize: 32, Intermediate: 48, Heads: 4, KVHeads: 2, HeadDim: 12, RopeTheta: 5000, NormEps: 1e-5,
+	c := layers.Config{VocabSize: 2*d + 3, HiddenSize: d, Intermediate: 3 * d / 2, Heads: 4, KVHeads: 2, HeadDim: 12, RopeTheta: 5000, NormEps: 1e-5,
 		MaxPositions: 128, BOS: 1, EOS: 2, ResidualScale: 0.7}
-	mamba := layers.Mixed{Kind: layers.KindMamba2, Mamba2: &layers.Mamba2Config{Heads: 8, HeadDim: 8, Groups: 2, State: 16, Conv: 4, Chunk: 64, GroupedNorm: true, NormEps: c.NormEps}}
+	mamba := layers.Mixed{Kind: layers.KindMamba2, Mamba2: &layers.Mamba2Config{Heads: 8, HeadDim: d / 4, Groups: 2, State: d / 2, Conv: 4, Chunk: 64, GroupedNorm: true, NormEps: c.NormEps}}
 	attention := layers.Mixed{Kind: layers.KindAttention}
 	c.Mixers = []layers.Mixed{mamba, attention, mamba, attention}
 	m, err := layers.New(c, tensor.F32)

@@ -157,3 +157,8 @@ func byteToken(name string) (byte, bool) {
 	b, err := strconv.ParseUint(name[3:5], 16, 8)
 	return byte(b), err == nil
 }
+
+func isByteToken(name string) bool {
+	_, is := byteToken(name)
+	return is
+}

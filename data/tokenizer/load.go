@@ -160,6 +160,7 @@ func Parse(b []byte) (*Tokenizer, error) {
 	}
 	t.cutAtMarks(&f.Model)
 	t.finish()
+	t.seams = t.readSeams(&f.Model)
 	return t, nil
 }
 

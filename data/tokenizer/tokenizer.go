@@ -40,7 +40,8 @@ type Tokenizer struct {
 	allBytes bool             // byteID has no none
 	asciiID  [128]int32       // rune level: the token of each rune, or none
 	runeID   map[rune]int32   // the same above ASCII
-	whole    map[string]int32 // ignore_merges: pre-tokens that are tokens as they stand
+	whole    map[string]int32 // ignore_merges: pre-tokens that are tokens which merging does not give
+	seams    *seams           // nil: words are not cut before merging
 	// fallbackID is byte_fallback: the tokens <0x00> to <0xFF>, or none.
 	fallbackID [256]int32
 	unk        int32 // or none
@@ -66,6 +67,7 @@ func (t *Tokenizer) finish() {
 	t.normed = newMatcher(t.added, true, t.normalize)
 	t.pairs = newPairTable(t.ranked, t.merged)
 	t.allBytes = !slices.Contains(t.byteID[:], none)
+	t.forgetWhole()
 	t.scratch.New = func() any { return new(scratch) }
 	t.cache = &wordCache{seed: maphash.MakeSeed()}
 }

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"maps"
 	"unicode/utf8"
 )
 
@@ -131,4 +132,13 @@ func (t *Tokenizer) readMerges(m *model) error {
 		t.merged = append(t.merged, id[2])
 	}
 	return nil
+}
+
+// forgetWhole leaves in whole only what merging makes something else of.
+func (t *Tokenizer) forgetWhole() {
+	s := new(scratch)
+	maps.DeleteFunc(t.whole, func(text string, id int32) bool {
+		ids := t.mergeSymbols(nil, t.symbols(s, text))
+		return len(ids) == 1 && ids[0] == id
+	})
 }

@@ -14,16 +14,44 @@ func (t *Tokenizer) encodeWord(dst []int32, s *scratch, word string) []int32 {
 	if t.byteLevel && len(word) == 1 && t.byteID[word[0]] >= 0 {
 		return append(dst, t.byteID[word[0]])
 	}
-	if len(word) > longestCached {
-		return t.mergeWord(dst, s, word)
+	var slot *atomic.Pointer[cached]
+	if len(word) <= longestCached {
+		slot = t.cache.slot(word)
+		if c := slot.Load(); c.holds(word) {
+			return append(dst, c.ids[:c.count]...)
+		}
 	}
-	slot := &t.cache.slots[maphash.String(t.cache.seed, word)%uint64(len(t.cache.slots))]
-	if c := slot.Load(); c != nil && string(c.word[:c.length]) == word {
-		return append(dst, c.ids[:c.count]...)
+	n := t.seams.cut(word)
+	if n == len(word) {
+		return t.remember(dst, s, slot, word)
 	}
+	for ; word != ""; n = t.seams.cut(word) {
+		dst = t.encodePart(dst, s, word[:n])
+		word = word[n:]
+	}
+	return dst
+}
+
+// encodePart appends the tokens of a pre-token's part between two seams.
+func (t *Tokenizer) encodePart(dst []int32, s *scratch, part string) []int32 {
+	if _, odd := t.whole[part]; odd { // a token only where it is a pre-token of its own
+		return t.mergeSymbols(dst, t.symbols(s, part))
+	}
+	var slot *atomic.Pointer[cached]
+	if len(part) <= longestCached {
+		slot = t.cache.slot(part)
+		if c := slot.Load(); c.holds(part) {
+			return append(dst, c.ids[:c.count]...)
+		}
+	}
+	return t.remember(dst, s, slot, part)
+}
+
+// remember appends the tokens of a word and keeps them in slot, unless it is nil.
+func (t *Tokenizer) remember(dst []int32, s *scratch, slot *atomic.Pointer[cached], word string) []int32 {
 	from := len(dst)
 	dst = t.mergeWord(dst, s, word)
-	if count := len(dst) - from; count <= mostCached {
+	if count := len(dst) - from; slot != nil && count <= mostCached {
 		c := &cached{length: uint8(len(word)), count: uint8(count)}
 		copy(c.word[:], word)
 		copy(c.ids[:], dst[from:])
@@ -32,20 +60,25 @@ func (t *Tokenizer) encodeWord(dst []int32, s *scratch, word string) []int32 {
 	return dst
 }
 
-// mergeWord is encodeWord without the cache.
+// mergeWord is encodeWord without cache and seams.
 func (t *Tokenizer) mergeWord(dst []int32, s *scratch, word string) []int32 {
 	if t.whole != nil {
 		if id, ok := t.whole[word]; ok {
 			return append(dst, id)
 		}
 	}
+	return t.mergeSymbols(dst, t.symbols(s, word))
+}
+
+// symbols makes s.ids the symbols of a word.
+func (t *Tokenizer) symbols(s *scratch, word string) *scratch {
 	s.ids = s.ids[:0]
 	if t.byteLevel {
 		t.byteSymbols(s, word)
 	} else {
 		t.runeSymbols(s, word)
 	}
-	return t.mergeSymbols(dst, s)
+	return s
 }
 
 // byteSymbols makes every byte a symbol.
@@ -151,6 +184,12 @@ type cached struct {
 	word          [longestCached]byte
 	ids           [mostCached]int32
 }
+
+func (c *wordCache) slot(word string) *atomic.Pointer[cached] {
+	return &c.slots[maphash.String(c.seed, word)%uint64(len(c.slots))]
+}
+
+func (c *cached) holds(word string) bool { return c != nil && string(c.word[:c.length]) == word }
 
 const (
 	longestCached = 30 // bytes: longer pre-tokens seldom come back

@@ -6,6 +6,7 @@ package data
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ func parquetToLines(w io.Writer, path string) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkFooter(f, stat.Size()); err != nil {
+		return fmt.Errorf("not a sound Parquet file: %w", err)
+	}
 	file, err := parquet.OpenFile(f, stat.Size(), parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return fmt.Errorf("not a sound Parquet file: %w", err)
@@ -49,6 +53,25 @@ func parquetToLines(w io.Writer, path string) (err error) {
 		}
 	}
 	return out.Flush()
+}
+
+// checkFooter looks at what ends the file, the footer's length and PAR1: the
+// library takes memory for a footer of any length before it reads one.
+func checkFooter(r io.ReaderAt, size int64) error {
+	const magic, frame = "PAR1", 12 // PAR1 at both ends, and the length
+	var end [8]byte
+	if size < frame {
+		return fmt.Errorf("%d bytes are too few", size)
+	}
+	if _, err := r.ReadAt(end[:], size-int64(len(end))); err != nil {
+		return err
+	}
+	if length := int64(binary.LittleEndian.Uint32(end[:])); string(end[4:]) != magic {
+		return fmt.Errorf("it ends in %q, not in %s: cut short, or encrypted", end[4:], magic)
+	} else if length > size-frame {
+		return fmt.Errorf("a footer of %d bytes in a file of %d", length, size)
+	}
+	return nil
 }
 
 // recordColumn is a column that records are made of.

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -140,4 +141,39 @@ func TestDamagedOrForeignParquetIsAnError(t *testing.T) {
 	if _, err := kindOf("x.parquet.zst"); err == nil {
 		t.Error("Parquet within Zstandard is taken")
 	}
+}
+
+// Whatever is in a file, reading it ends, in an error or in lines of JSON.
+func FuzzParquet(f *testing.F) {
+	type texts struct {
+		Text string `parquet:"text,zstd"`
+	}
+	type lists struct {
+		Messages []turn `parquet:"messages,list"`
+	}
+	for _, path := range []string{
+		writeParquet(f, []texts{{"a"}, {"b"}, {""}}),
+		writeParquet(f, []lists{{nil}, {[]turn{{"u", ptr("q")}, {"a", nil}}}}),
+	} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	path := filepath.Join(f.TempDir(), "d.parquet")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var w strings.Builder
+		if parquetToLines(&w, path) != nil {
+			return
+		}
+		for line := range strings.Lines(w.String()) {
+			if !json.Valid([]byte(line)) {
+				t.Fatalf("%q is no JSON", line)
+			}
+		}
+	})
 }

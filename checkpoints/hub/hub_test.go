@@ -499,3 +499,51 @@ func TestTheEnvironmentSaysWhereToAskAndToKeep(t *testing.T) {
 		}
 	}
 }
+
+func FuzzListing(f *testing.F) {
+	git, large := gitHash("x"), sha("x")
+	f.Add([]byte(`{"sha":"` + commit + `","siblings":[{"rfilename":"config.json","size":1,"blobId":"` + git + `"},{"rfilename":"model.safetensors","lfs":{"sha256":"` + large + `","size":1}}]}`))
+	f.Add([]byte(`{"sha":"` + commit + `","siblings":[{"rfilename":"data/../../x.jsonl","size":1,"blobId":"` + git + `"}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		l, err := parseListing(raw)
+		if err != nil {
+			return
+		}
+		root := t.TempDir()
+		for _, g := range l.files {
+			at := filepath.Join(root, filepath.FromSlash(g.name))
+			if rel, err := filepath.Rel(root, at); err != nil || !filepath.IsLocal(rel) || rel == "." {
+				t.Fatalf("%q leads to %s", g.name, at)
+			}
+			if g.size < 0 || !commitPattern.MatchString(g.hash) && !sha256Pattern.MatchString(g.hash) {
+				t.Fatalf("%+v cannot be verified", g)
+			}
+		}
+		for _, choose := range []func([]file) ([]file, error){configFiles, modelFiles, func(all []file) ([]file, error) { return dataFiles(all, "") }} {
+			if chosen, err := choose(l.files); err == nil && len(chosen) == 0 {
+				t.Fatal("nothing is chosen and nothing is wrong")
+			}
+		}
+	})
+}
+
+func FuzzRef(f *testing.F) {
+	for _, s := range []string{"hf://org/name", "hf://datasets/org/set@v1/a/b.jsonl", "hf://org/name@refs%2Fpr%2F1", "hf://../x", "hf://a/b@../c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseRef(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseRef(r.String())
+		if err != nil || again != r {
+			t.Fatalf("%q is %+v, written %s, and that is %+v, %v", s, r, r, again, err)
+		}
+		for _, p := range []string{folderOf(r), r.Revision, r.Path} {
+			if p != "" && !filepath.IsLocal(filepath.FromSlash(p)) {
+				t.Fatalf("%q: %q leads elsewhere", s, p)
+			}
+		}
+	})
+}

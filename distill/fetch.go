@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -20,8 +21,8 @@ import (
 
 // fetched returns where on this machine a model, its description or a data set
 // lies, after it was fetched if source names one on a Hub; other sources are
-// returned as they are. note, if not nil, is told how it goes.
-func fetched(ctx context.Context, source string, what func(*hub.Client, context.Context, hub.Ref) (string, error), note func(string)) (string, error) {
+// returned as they are. show is told how it goes.
+func fetched(ctx context.Context, source string, what func(*hub.Client, context.Context, hub.Ref) (string, error), show Progress) (string, error) {
 	if !strings.HasPrefix(source, hub.Prefix) {
 		return source, nil
 	}
@@ -33,51 +34,75 @@ func fetched(ctx context.Context, source string, what func(*hub.Client, context.
 	if err != nil {
 		return "", err
 	}
-	c.Progress = notes(note)
+	d := &download{show: show, source: source}
+	c.Progress = d.progress
 	// A fetch can take hours and leaves nothing half done behind: it stops at once.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	path, err := what(c, ctx, r)
+	d.end(err == nil)
 	if errors.Is(err, context.Canceled) {
 		return "", fmt.Errorf("%w: while fetching %s; what has arrived is kept", ErrInterrupted, source)
 	}
 	return path, err
 }
 
-// noteEvery is the time between two notes about a download.
-const noteEvery = 10 * time.Second
+// Fetch brings a model that source names on a Hub to this machine and returns its
+// folder; other sources are returned as they are.
+func Fetch(ctx context.Context, source string, show Progress) (string, error) {
+	return fetched(ctx, source, (*hub.Client).Model, show)
+}
 
-// notes reports the progress of large files, now and then.
-func notes(note func(string)) func(hub.Progress) {
-	if note == nil {
-		return nil
+// download shows a fetch as a piece of work in megabytes, from the first byte that
+// is not in the cache.
+type download struct {
+	show   Progress
+	source string
+	began  time.Time // zero: nothing had to be fetched yet
+	first  int64     // bytes that were there
+	sum    int64
+}
+
+const megabyte = 1_000_000
+
+func (d *download) progress(p hub.Progress) {
+	if p.Done == p.Size && d.began.IsZero() { // it may have been in the cache
+		d.sum = p.Sum
+		return
 	}
-	last := map[string]time.Time{}
-	return func(p hub.Progress) {
-		before, begun := last[p.File]
-		switch {
-		case p.Done >= p.Size:
-			if begun {
-				note(fmt.Sprintf("fetched %s, %.1f MB", p.File, float64(p.Size)/1e6))
-			}
-			return
-		case !begun, time.Since(before) >= noteEvery:
-			note(fmt.Sprintf("fetch %s: %.1f of %.1f MB", p.File, float64(p.Done)/1e6, float64(p.Size)/1e6))
-		default:
-			return
-		}
-		last[p.File] = time.Now()
+	if d.began.IsZero() {
+		d.began, d.first = time.Now(), p.Sum
+		d.show.Begin("fetch "+d.source+", MB", int((p.Total+megabyte-1)/megabyte))
+		d.show.Advance(int(p.Sum/megabyte), "")
+	}
+	d.sum = p.Sum
+	speed := float64(p.Sum-d.first) / megabyte / max(time.Since(d.began).Seconds(), 1e-3)
+	done := int(p.Sum / megabyte)
+	if p.Sum == p.Total {
+		done = int((p.Total + megabyte - 1) / megabyte)
+	}
+	d.show.Advance(done, fmt.Sprintf("%s · %.1f MB/s", path.Base(p.File), speed))
+}
+
+// end closes the piece of work; whole says that everything has arrived.
+func (d *download) end(whole bool) {
+	if d.began.IsZero() {
+		return
+	}
+	d.show.End()
+	if whole {
+		d.show.Note(fmt.Sprintf("fetched %s, %s in %s", d.source, HumanBytes(d.sum-d.first), time.Since(d.began).Round(100*time.Millisecond)))
 	}
 }
 
 // fetchAll brings everything that a recipe names on a Hub to this machine before
 // anything else is done.
-func fetchAll(ctx context.Context, r *recipes.Recipe, note func(string)) error {
-	if _, err := fetched(ctx, r.Teacher.Path, (*hub.Client).Model, note); err != nil {
+func fetchAll(ctx context.Context, r *recipes.Recipe, show Progress) error {
+	if _, err := fetched(ctx, r.Teacher.Path, (*hub.Client).Model, show); err != nil {
 		return fmt.Errorf("teacher: %w", err)
 	}
 	for _, s := range r.Data.Train {
-		if _, err := fetched(ctx, s.Path, (*hub.Client).Data, note); err != nil {
+		if _, err := fetched(ctx, s.Path, (*hub.Client).Data, show); err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
 	}
@@ -88,7 +113,7 @@ func fetchAll(ctx context.Context, r *recipes.Recipe, note func(string)) error {
 func fetchedSources(c *data.Config) error {
 	for i := range c.Sources {
 		s := &c.Sources[i]
-		path, err := fetched(context.Background(), s.Path, (*hub.Client).Data, nil)
+		path, err := fetched(context.Background(), s.Path, (*hub.Client).Data, Quiet{})
 		if err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
@@ -100,7 +125,7 @@ func fetchedSources(c *data.Config) error {
 // describedConfig reads a model's sizes off its config.json alone, for folders
 // without weights and models on a Hub that are not fetched for it.
 func describedConfig(source string) (c layers.Config, err error) {
-	path, err := fetched(context.Background(), source, (*hub.Client).Config, nil)
+	path, err := fetched(context.Background(), source, (*hub.Client).Config, Quiet{})
 	if err != nil {
 		return c, err
 	}

@@ -223,7 +223,7 @@ func (c *clock) tokenizer() *tokenizer.Tokenizer {
 	if c.recipe.Teacher.Train != nil {
 		source = filepath.Join(c.Dir, teacherDir)
 	}
-	source, err := fetched(context.Background(), source, (*hub.Client).Config, nil)
+	source, err := fetched(context.Background(), source, (*hub.Client).Config, Quiet{})
 	if err != nil {
 		return nil
 	}

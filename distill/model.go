@@ -62,7 +62,7 @@ func modelFiles(source string) (fs.FS, error) {
 		}
 		return sub, nil
 	}
-	source, err := fetched(context.Background(), source, (*hub.Client).Model, nil)
+	source, err := fetched(context.Background(), source, (*hub.Client).Model, Quiet{})
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func chatOf(l *Loaded) (*chat.Template, error) {
 // OpenTokenizer reads a model's tokenizer without its weights, and what the
 // folder says of it. The Loaded has no Model.
 func OpenTokenizer(source string) (*Loaded, error) {
-	path, err := fetched(context.Background(), source, (*hub.Client).Config, nil)
+	path, err := fetched(context.Background(), source, (*hub.Client).Config, Quiet{})
 	if err != nil {
 		return nil, err
 	}

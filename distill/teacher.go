@@ -26,7 +26,7 @@ const tokenizerBytes = 4 << 20
 // loadTeacher reads the teacher, or trains it first: stage 0.
 func (x *run) loadTeacher(ctx context.Context) error {
 	t := x.recipe.Teacher
-	err := fetchAll(ctx, x.recipe, x.o.Progress.Note)
+	err := fetchAll(ctx, x.recipe, x.o.Progress)
 	if err != nil {
 		return err
 	}

@@ -96,13 +96,13 @@ func (c *Client) fetchAll(ctx context.Context, r Ref, commit string, files []fil
 	if workers == 0 {
 		workers = 4
 	}
-	queue := make(chan file)
+	queue, tally := make(chan file), c.tally(files)
 	var group sync.WaitGroup
 	for range min(workers, len(files)) {
 		group.Go(func() {
 			for f := range queue {
 				if ctx.Err() == nil {
-					if err := c.fetch(ctx, r, commit, f); err != nil {
+					if err := c.fetch(ctx, r, commit, f, func(done int64) { tally.has(f, done) }); err != nil {
 						cancel(err)
 					}
 				}

@@ -22,10 +22,11 @@ var (
 	ErrOffline  = errors.New("offline and not in the cache")
 )
 
-// Progress says how far a file is.
+// Progress says how far a fetch is, in bytes.
 type Progress struct {
-	File       string
-	Done, Size int64
+	File       string // that the last bytes are of
+	Done, Size int64  // of it
+	Sum, Total int64  // of all the fetch's files, those that were in the cache included
 }
 
 // Client fetches from one Hub into one cache. Its fields are set before use and
@@ -218,12 +219,30 @@ func (c *Client) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// tell reports progress.
-func (c *Client) tell(file string, done, size int64) {
+// tally adds up the progress of the files of one fetch.
+type tally struct {
+	client     *Client
+	sum, total int64
+	done       map[string]int64
+}
+
+func (c *Client) tally(files []file) *tally {
+	t := &tally{client: c, done: map[string]int64{}}
+	for _, f := range files {
+		t.total += f.size
+	}
+	return t
+}
+
+// has notes how much of a file is there.
+func (t *tally) has(f file, done int64) {
+	c := t.client
 	if c.Progress == nil {
 		return
 	}
 	c.watch.Lock()
 	defer c.watch.Unlock()
-	c.Progress(Progress{file, done, size})
+	t.sum += done - t.done[f.name]
+	t.done[f.name] = done
+	c.Progress(Progress{f.name, done, f.size, t.sum, t.total})
 }

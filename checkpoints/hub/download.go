@@ -22,12 +22,12 @@ const incomplete = ".incomplete"
 const lockPoll = 200 * time.Millisecond
 
 // fetch brings one file into blobs, unless it is there, and returns when its
-// bytes are verified.
-func (c *Client) fetch(ctx context.Context, r Ref, commit string, f file) error {
+// bytes are verified; tell hears how many of them there are.
+func (c *Client) fetch(ctx context.Context, r Ref, commit string, f file, tell func(done int64)) error {
 	blobs := c.blobs(r)
 	final := filepath.Join(blobs, f.hash)
 	if whole(final, f.size) {
-		c.tell(f.name, f.size, f.size)
+		tell(f.size)
 		return nil
 	}
 	// One process fetches a file; others wait and then find it.
@@ -41,6 +41,7 @@ func (c *Client) fetch(ctx context.Context, r Ref, commit string, f file) error 
 	}
 	defer lock.Unlock()
 	if whole(final, f.size) {
+		tell(f.size)
 		return nil
 	}
 	partial := final + incomplete
@@ -48,7 +49,7 @@ func (c *Client) fetch(ctx context.Context, r Ref, commit string, f file) error 
 	damaged := 0
 	return c.again(ctx, func() (bool, error) {
 		before := sizeOf(partial)
-		err := c.append(ctx, address, f, partial)
+		err := c.append(ctx, address, f, partial, tell)
 		progress := sizeOf(partial) > before
 		if err != nil {
 			return progress, err
@@ -85,7 +86,7 @@ func (e *finalError) Unwrap() error { return e.err }
 
 // append asks for the bytes that partial lacks and adds them; nil means that it
 // has as many as it should.
-func (c *Client) append(ctx context.Context, address string, f file, partial string) error {
+func (c *Client) append(ctx context.Context, address string, f file, partial string, tell func(done int64)) error {
 	have := sizeOf(partial)
 	if have > f.size {
 		if err := os.Remove(partial); err != nil {
@@ -93,6 +94,7 @@ func (c *Client) append(ctx context.Context, address string, f file, partial str
 		}
 		have = 0
 	}
+	tell(have)
 	if have == f.size && have > 0 {
 		return nil
 	}
@@ -133,7 +135,7 @@ func (c *Client) append(ctx context.Context, address string, f file, partial str
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDisk, err)
 	}
-	n, err := c.copy(w, a.Body, from, f, func() { dead.Reset(stall) })
+	n, err := c.copy(w, a.Body, from, f, func() { dead.Reset(stall) }, tell)
 	if syncErr := w.Sync(); err == nil && syncErr != nil {
 		err = fmt.Errorf("%w: %w", errDisk, syncErr)
 	}
@@ -161,7 +163,7 @@ func stalled(ctx context.Context, err error) error {
 const told = 1 << 20
 
 // copy writes body at from, and no more than the file should have.
-func (c *Client) copy(w *os.File, body io.Reader, from int64, f file, alive func()) (n int64, err error) {
+func (c *Client) copy(w *os.File, body io.Reader, from int64, f file, alive func(), tell func(done int64)) (n int64, err error) {
 	if err := w.Truncate(from); err != nil {
 		return 0, fmt.Errorf("%w: %w", errDisk, err)
 	}
@@ -180,7 +182,7 @@ func (c *Client) copy(w *os.File, body io.Reader, from int64, f file, alive func
 			n += int64(k)
 			if n-last >= told || from+n == f.size {
 				last = n
-				c.tell(f.name, from+n, f.size)
+				tell(from + n)
 			}
 		}
 		if errors.Is(err, io.EOF) {

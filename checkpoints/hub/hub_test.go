@@ -60,9 +60,12 @@ func checkCache(t *testing.T, c *Client) {
 func TestAModelComesIntoTheCacheAsOtherToolsKeepIt(t *testing.T) {
 	h := newHub(t, modelRepo())
 	c := h.client(t)
-	var last Progress
+	var last, end Progress
 	c.Progress = func(p Progress) {
-		if p.File == "model.safetensors" {
+		if p.Sum > p.Total || p.Sum < end.Sum {
+			t.Errorf("%+v after %+v", p, end)
+		}
+		if end = p; p.File == "model.safetensors" {
 			last = p
 		}
 	}
@@ -90,9 +93,13 @@ func TestAModelComesIntoTheCacheAsOtherToolsKeepIt(t *testing.T) {
 	if n := int64(len(h.files["model.safetensors"])); last.Done != n || last.Size != n {
 		t.Errorf("the last progress is %+v", last)
 	}
+	if end.Sum != end.Total || end.Total != last.Size+int64(len(h.files["config.json"])+len(h.files["tokenizer.json"])) {
+		t.Errorf("at the end the progress is %+v", end)
+	}
 	checkCache(t, c)
 
 	// A second time only the list is asked for, and without a network nothing.
+	c.Progress = nil
 	h.requests = nil
 	if again, err := c.Model(t.Context(), parse(t, "hf://org/name@main")); err != nil || again != dir || len(h.requests) != 1 {
 		t.Errorf("again: %s, %v, requests %v", again, err, h.requests)
@@ -110,6 +117,31 @@ func TestAModelComesIntoTheCacheAsOtherToolsKeepIt(t *testing.T) {
 	c.Offline, c.Tries = false, 1
 	if _, err := c.Model(t.Context(), parse(t, "hf://org/name")); err == nil || !strings.Contains(err.Error(), "HF_HUB_OFFLINE=1") {
 		t.Errorf("no network: %v", err)
+	}
+}
+
+func TestOfSeveralCopiesOfTheWeightsOneIsFetched(t *testing.T) {
+	for _, c := range []struct{ files, want []string }{
+		{[]string{"model.fp16.safetensors", "model.safetensors", "model-int8.safetensors"}, []string{"model.safetensors"}},
+		{[]string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.fp16-00001-of-00002.safetensors", "model.safetensors.index.json"},
+			[]string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"}},
+		{[]string{"model-00001-of-00001.safetensors", "model.safetensors", "model.safetensors.index.json"}, []string{"model.safetensors"}},
+	} {
+		all := []file{{name: "config.json"}}
+		for _, name := range c.files {
+			all = append(all, file{name: name})
+		}
+		chosen, err := modelFiles(all)
+		var got []string
+		for _, f := range chosen[min(1, len(chosen)):] {
+			got = append(got, f.name)
+		}
+		if err != nil || !cmp.Equal(got, c.want) {
+			t.Errorf("of %v: got %v, %v", c.files, got, err)
+		}
+	}
+	if _, err := modelFiles([]file{{name: "config.json"}, {name: "model.fp16.safetensors"}, {name: "model.safetensors.index.json"}}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an index without its files: %v", err)
 	}
 }
 

@@ -125,34 +125,40 @@ func configFiles(all []file) ([]file, error) {
 	return chosen, nil
 }
 
+// shardPattern matches the files that an index brings together, and none of the
+// copies in other types that stand beside them.
+var shardPattern = regexp.MustCompile(`^model-\d+-of-\d+\.safetensors$`)
+
 // modelFiles chooses what a model needs to be read here: that and its weights as
-// safetensors; no pickles, no code, no second copy of the weights.
+// safetensors, in one file or in those of an index; no pickles, no code, no second
+// copy of the weights.
 func modelFiles(all []file) ([]file, error) {
 	chosen, err := configFiles(all)
 	if err != nil {
 		return nil, err
 	}
-	weights, other := 0, 0
+	var one, many []file
+	other, shards := 0, 0
 	for _, f := range all {
-		if ok, err := path.Match("model*.safetensors", f.name); err != nil {
-			panic("hub: " + err.Error()) // the pattern is ours
-		} else if ok {
-			weights++
-			chosen = append(chosen, f)
-			continue
-		}
-		switch path.Ext(f.name) {
-		case ".bin", ".pth", ".safetensors", ".gguf":
+		switch {
+		case f.name == "model.safetensors":
+			one = append(one, f)
+		case shardPattern.MatchString(f.name):
+			shards++
+			many = append(many, f)
+		case f.name == "model.safetensors.index.json":
+			many = append(many, f)
+		case slices.Contains([]string{".bin", ".pth", ".safetensors", ".gguf"}, path.Ext(f.name)):
 			other++
 		}
-		if f.name == "model.safetensors.index.json" {
-			chosen = append(chosen, f)
-		}
 	}
-	if weights == 0 {
-		return nil, fmt.Errorf("%w: no model.safetensors among its %d files, %d of them weights in another form (hint: take a repository with safetensors; pickles are never opened)", ErrNotFound, len(all), other)
+	switch {
+	case one != nil: // what is read when there are both
+		return append(chosen, one...), nil
+	case shards > 0:
+		return append(chosen, many...), nil
 	}
-	return chosen, nil
+	return nil, fmt.Errorf("%w: no model.safetensors among its %d files, %d of them weights in another form (hint: take a repository with safetensors; pickles are never opened)", ErrNotFound, len(all), other)
 }
 
 // dataFiles chooses a data set's file, or all files of records below a folder.

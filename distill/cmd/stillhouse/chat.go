@@ -51,7 +51,7 @@ func (a *app) chat(c *cobra.Command, model string, f chatFlags) error {
 	if err := checkSampling(f.Sampling); err != nil {
 		return err
 	}
-	l, err := distill.OpenModel(model)
+	l, err := a.open(c.Context(), model)
 	if err != nil {
 		return err
 	}

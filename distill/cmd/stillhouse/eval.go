@@ -78,7 +78,7 @@ func (a *app) eval(c *cobra.Command, models []string, f evalFlags) error {
 	}
 	res.Evaluations = append(res.Evaluations, e)
 	for _, m := range models {
-		l, err := distill.OpenModel(m)
+		l, err := a.open(c.Context(), m)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,8 @@ func (a *app) generateCommand() *cobra.Command {
 		Short: "Continue a prompt with a model",
 		Long: `Generate writes the continuation to stdout as it comes; speed and memory go to
 stderr. The prompt itself is not repeated. A MODEL is a model folder,
-embedded:teacher, a run folder (its newest student) or a checkpoint's folder.
+embedded:teacher, hf://ORG/NAME[@REVISION], a run folder (its newest student) or a
+checkpoint's folder.
 
 --prompt - reads the prompt from stdin. Names of special tokens in it mean these
 tokens. The same seed gives the same text.`,
@@ -104,7 +105,7 @@ func (a *app) generate(c *cobra.Command, model string, f generateFlags) error {
 		}
 		f.prompt = string(b)
 	}
-	l, err := distill.OpenModel(model)
+	l, err := a.open(c.Context(), model)
 	if err != nil {
 		return err
 	}

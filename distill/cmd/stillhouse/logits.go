@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -29,7 +30,7 @@ With --grad also loss, the mean cross entropy of each position against the next
 token, and grad.NAME for every weight under its name in the model's own file.`,
 		Example: `  stillhouse logits models/llama --tokens 1,15043,29892 --out x.safetensors --grad`,
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.logits(args[0], f) },
+		RunE:    func(c *cobra.Command, args []string) error { return a.logits(c.Context(), args[0], f) },
 	}
 	s := c.Flags()
 	s.StringVar(&f.tokens, "tokens", "", "the sequence's token ids, divided by commas")
@@ -46,7 +47,7 @@ type logitsResult struct {
 	Tensors int      `json:"tensors"`
 }
 
-func (a *app) logits(model string, f logitsFlags) error {
+func (a *app) logits(ctx context.Context, model string, f logitsFlags) error {
 	ids, err := parseIDs(f.tokens)
 	switch {
 	case err != nil:
@@ -56,7 +57,7 @@ func (a *app) logits(model string, f logitsFlags) error {
 	case f.out == "":
 		return usageError("--out is missing (hint: --out x.safetensors)")
 	}
-	l, err := distill.OpenModel(model)
+	l, err := a.open(ctx, model)
 	if err != nil {
 		return err
 	}

@@ -317,3 +317,27 @@ func TestAPlanNeedsNoWeightsAndWithAGeometryNoNetwork(t *testing.T) {
 		t.Errorf("exit %d\n%s\n%s", code, text, errs)
 	}
 }
+
+func TestAFetchShowsHowFarItIsAndAModelInTheCacheShowsNothing(t *testing.T) {
+	hub := serveHub(t, map[string]string{"org/chatty": chatty(t)})
+	t.Setenv("HF_ENDPOINT", hub.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	generate := func() string {
+		var o, e bytes.Buffer
+		a := newApp(&o, &e)
+		ctx := withArgs(t.Context(), a, []string{"generate", "hf://org/chatty", "--prompt", "x", "--greedy", "--max-tokens", "2", "--progress", "json"})
+		if code := a.finish(a.command().ExecuteContext(ctx), &signalState{}); code != exitOK {
+			t.Fatalf("exit %d: %s", code, e.String())
+		}
+		return e.String()
+	}
+	first := generate()
+	for _, want := range []string{`{"type":"begin","what":"fetch hf://org/chatty, MB","total":7}`, `,"done":7,"total":7,"facts":"`, `{"type":"end","what":"fetch hf://org/chatty, MB"}`, "fetched hf://org/chatty, 5.8 MiB in "} {
+		if !strings.Contains(first, want) {
+			t.Errorf("no %s in %s", want, first)
+		}
+	}
+	if again := generate(); strings.Contains(again, "fetch") {
+		t.Errorf("again: %s", again)
+	}
+}

@@ -47,7 +47,7 @@ func (k *HeadLoss[T]) row(i, block int) {
 	if k.p != nil {
 		p = k.p[block*v : (block+1)*v]
 	}
-	if k.teacher {
+	if k.t != nil {
 		t = k.t[i*v : (i+1)*v]
 	}
 	if k.single != nil {
@@ -63,7 +63,7 @@ func (k *HeadLoss[T]) row(i, block int) {
 	}
 	if len(k.terms) == 1 {
 		scale := weight * k.terms[0].Weight
-		losses[0] = row(&k.terms[0], g, s, t, k.labels[n], scale, p, q)
+		losses[0] = k.term(0, n, block, g, s, t, scale, p, q)
 		if scale == 0 && k.opt.Grad {
 			clear(g)
 		}
@@ -74,11 +74,23 @@ func (k *HeadLoss[T]) row(i, block int) {
 	}
 	for j := range k.terms {
 		scale := weight * k.terms[j].Weight
-		losses[j] = row(&k.terms[j], single, s, t, k.labels[n], scale, p, q)
+		losses[j] = k.term(j, n, block, single, s, t, scale, p, q)
 		if scale != 0 {
 			vec.AddTo(g, single)
 		}
 	}
+}
+
+// term is row for term j of row n.
+func (k *HeadLoss[T]) term(j, n, block int, g, s, t []T, scale float64, p, q []T) float64 {
+	if k.opt.Top == 0 || !k.terms[j].Kind.NeedsTeacher() {
+		return row(&k.terms[j], g, s, t, k.labels[n], scale, p, q)
+	}
+	width := len(k.wt) / k.size.N
+	values := k.wt[n*width : (n+1)*width]
+	at := k.opt.Top + 2*slices.Index(k.τs, k.terms[j].temperature())
+	return bucketRow(&k.terms[j], g, s, k.top[n*k.opt.Top:][:k.opt.Top], values[:k.opt.Top],
+		float64(values[at])+float64(values[at+1]), scale, q, k.buckets[block])
 }
 
 // The divergences that Stats records, whatever the terms are.

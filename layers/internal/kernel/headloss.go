@@ -19,6 +19,7 @@ type HeadLossOptions struct {
 	Grad        bool // Forward also computes ∂loss/∂h
 	GradHead    bool // … and ∂loss/∂w; needs Grad
 	Stats       bool // record the Row… fields
+	Top         int  // of the teacher's logits so many of each row are known, as a TopK found them; 0: all
 	Chunk       int  // rows whose logits exist at a time; 0 chooses by V
 }
 
@@ -31,7 +32,9 @@ type HeadLossOptions struct {
 // [HeadLoss.HasTeacher], then labels int32 [N] (negative: none, and no cross
 // entropy for that row) and weight [N]. weight carries the mask and the divisor
 // of the mean: 1/count for each of count unmasked tokens. Rows of weight 0 cost
-// nothing: the others are packed together before the head is applied.
+// nothing: the others are packed together before the head is applied. With Top the
+// teacher's two are the ids int32 [N,Top] and values of a [TopK] at [Temperatures],
+// and ℓ is as bucketloss.go says.
 //
 // The logits never exist as [N,V]. A chunk of rows goes through head, loss and
 // gradient before the next one starts (Hsu et al. 2024, arXiv:2410.10989 §3.2),
@@ -59,15 +62,17 @@ type HeadLoss[T tensor.Float] struct {
 	losses   []float64 // [N,K] ℓ_k of the row at each place of rows
 	sums     []float64 // [K]
 
-	s, t, g      []T // [chunk,V] logits; g the gradient in s: s itself with one term
-	packed       []T // [chunk,D], rows of h gathered around masked ones
-	packedT      []T // [chunk,TeacherD]
-	p, q, single []T // [blocks,V] scratch rows; p for JSD; single: one term's gradient
-	dh           []T // [N,D] by place in rows
-	dw           []T // [V,D]
+	s, t, g      []T             // [chunk,V] logits; g the gradient in s: s itself with one term
+	packed       []T             // [chunk,D], rows of h gathered around masked ones
+	packedT      []T             // [chunk,TeacherD]
+	p, q, single []T             // [blocks,V] scratch rows; p for JSD; single: one term's gradient
+	buckets      []bucketScratch // [blocks], with Top
+	τs           []float64       // with Top: temperatures of the log-sums in a row of values
+	dh           []T             // [N,D] by place in rows
+	dw           []T             // [V,D]
 
 	h, w, ht, wt, weight, gh, gw []T // arguments of the call under way
-	labels                       []int32
+	labels, top                  []int32
 	gout                         T
 	from, count                  int // the chunk under way, as places in rows
 
@@ -90,7 +95,7 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 		k.teacher = k.teacher || t.Kind.NeedsTeacher()
 		needP = needP || t.Kind == JSD
 	}
-	if size.N < 0 || size.D < 1 || size.V < 1 || k.teacher && size.TeacherD < 1 || len(terms) == 0 || opt.GradHead && !opt.Grad {
+	if size.N < 0 || size.D < 1 || size.V < 1 || k.teacher && opt.Top == 0 && size.TeacherD < 1 || opt.Top > size.V || opt.Top > 0 && opt.Stats || len(terms) == 0 || opt.GradHead && !opt.Grad {
 		panic(fmt.Sprintf("kernel: HeadLoss: size %+v, %d terms, options %+v", size, len(terms), opt))
 	}
 	n, d, v := size.N, size.D, size.V
@@ -104,7 +109,12 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 	if needP {
 		k.p = make([]T, blocks*v)
 	}
-	if k.teacher {
+	if k.teacher && opt.Top > 0 {
+		k.τs = Temperatures(terms)
+		for range blocks {
+			k.buckets = append(k.buckets, newBucketScratch(opt.Top))
+		}
+	} else if k.teacher {
 		k.t, k.packedT = make([]T, k.chunk*v), make([]T, k.chunk*size.TeacherD)
 	}
 	if len(terms) > 1 || opt.Stats {
@@ -156,7 +166,7 @@ func (k *HeadLoss[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 		chunk, m := k.rows[k.from:k.from+k.count], k.count
 		h := gather(k.packed, k.h, chunk, d)
 		gemm.Gemm(k.pool, gemm.NT, m, v, d, h, d, k.w, d, k.s, v, false)
-		if k.teacher {
+		if k.t != nil {
 			ht := gather(k.packedT, k.ht, chunk, dt)
 			gemm.Gemm(k.pool, gemm.NT, m, v, dt, ht, dt, k.wt, dt, k.t, v, false)
 		}
@@ -176,8 +186,12 @@ func (k *HeadLoss[T]) bind(in []*tensor.Tensor) {
 	k.h, k.w = tensor.Data[T](in[0]), tensor.Data[T](in[1])
 	next := 2
 	if k.teacher {
-		k.ht, k.wt = tensor.Data[T](in[2]), tensor.Data[T](in[3])
 		next = 4
+		if k.wt = tensor.Data[T](in[3]); k.opt.Top > 0 {
+			k.top = tensor.Data[int32](in[2])
+		} else {
+			k.ht = tensor.Data[T](in[2])
+		}
 	}
 	k.labels, k.weight = tensor.Data[int32](in[next]), tensor.Data[T](in[next+1])
 	k.rows = k.rows[:0]

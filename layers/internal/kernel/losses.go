@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"stillhouse/layers/internal/vec"
 	"stillhouse/layers/tensor"
@@ -49,6 +50,24 @@ type Term struct {
 	Beta        float64 // JSD's β, the teacher's share of m, in (0,1)
 }
 
+// temperature is Temperature with its default.
+func (t Term) temperature() float64 {
+	if t.Temperature == 0 {
+		return 1
+	}
+	return t.Temperature
+}
+
+// Temperatures returns those at which the terms look at the teacher, each once.
+func Temperatures(terms []Term) (τs []float64) {
+	for _, t := range terms {
+		if τ := t.temperature(); t.Kind.NeedsTeacher() && !slices.Contains(τs, τ) {
+			τs = append(τs, τ)
+		}
+	}
+	return τs
+}
+
 // check panics on numbers outside a term's domain.
 func (t Term) check() {
 	switch {
@@ -68,10 +87,7 @@ func (t Term) check() {
 // g to scale·∂ℓ/∂s, unless scale is 0, and returns ℓ. g may be s and is
 // overwritten either way; p and q [V] are scratch, p only JSD's.
 func row[T tensor.Float](term *Term, g, s, t []T, label int32, scale float64, p, q []T) float64 {
-	τ := term.Temperature
-	if τ == 0 {
-		τ = 1
-	}
+	τ := term.temperature()
 	switch term.Kind {
 	case ReverseKL:
 		return reverseKL(g, s, t, τ, scale, q)

@@ -83,8 +83,9 @@ type Forward struct {
 	MixerGates, MLPGates []*G.Node
 	// Measure says that no backward pass will follow, whatever gates there are.
 	Measure bool
-	// Tap keeps every mixer's input and output and every block's output.
-	Tap bool
+	// Tap keeps every mixer's input and output and every block's output, TapBlocks
+	// the latter alone, which changes no operation.
+	Tap, TapBlocks bool
 	// From is the first block that is computed; its input is then Below, [N,D],
 	// from a Trunk, and MixerIn, MixerOut and Blocks begin with it.
 	From  int
@@ -109,7 +110,7 @@ type Hidden struct {
 	Final    *G.Node   // after the last norm and over LogitsDivisor, before the head
 	MixerIn  []*G.Node // normed; only with Tap
 	MixerOut []*G.Node // before the residual; only with Tap
-	Blocks   []*G.Node // the residual stream after each block; only with Tap
+	Blocks   []*G.Node // the residual stream after each block; only with Tap or TapBlocks
 }
 
 // Model adds m's forward pass up to the last hidden state.
@@ -181,7 +182,7 @@ func (f *Forward) block(b *Block, l int, x *G.Node, h *Hidden) *G.Node {
 			x = b.MLP.forward(f, f.norm(x, b.PostNorm), x)
 		}
 	}
-	if f.Tap {
+	if f.Tap || f.TapBlocks {
 		h.Blocks = append(h.Blocks, x)
 	}
 	return x

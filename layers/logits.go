@@ -1,11 +1,6 @@
 package layers
 
 import (
-	"fmt"
-
-	G "gorgonia.org/gorgonia"
-
-	"stillhouse/layers/autodiff"
 	"stillhouse/layers/internal/gemm"
 	"stillhouse/layers/tensor"
 )
@@ -14,15 +9,9 @@ import (
 // for calibration and for comparing with other implementations; training and
 // evaluation never hold this much (see HeadLoss).
 func Logits(p *Pool, m *Model, b *Batch) (*tensor.Tensor, error) {
-	var final *G.Node
-	s, err := autodiff.Build(p, func(g *autodiff.Graph) error {
-		f := &Forward{Graph: g, Batch: b}
-		final = f.Model(m).Final
-		g.Keep(final)
-		return nil
-	})
+	s, err := NewPass(p, m, b)
 	if err != nil {
-		return nil, fmt.Errorf("build the model's graph: %w", err)
+		return nil, err
 	}
 	defer s.Close()
 	if err := s.Run(); err != nil {
@@ -30,9 +19,9 @@ func Logits(p *Pool, m *Model, b *Batch) (*tensor.Tensor, error) {
 	}
 	logits := tensor.New(m.Embed.Value.DType(), b.B*b.T, m.Config.VocabSize)
 	if logits.DType() == tensor.F64 {
-		project[float64](p, logits, s.Value(final), m.Head.Value)
+		project[float64](p, logits, s.Final(), m.Head.Value)
 	} else {
-		project[float32](p, logits, s.Value(final), m.Head.Value)
+		project[float32](p, logits, s.Final(), m.Head.Value)
 	}
 	return logits, nil
 }

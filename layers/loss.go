@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -92,22 +93,18 @@ type headLoss interface {
 }
 
 // head adds the loss over logits: final [N,D] is the student's last hidden
-// state; teacher and its head are nil when no term needs them.
-func (f *Forward) head(o Objective, final *G.Node, head *Param, teacher *G.Node, teacherHead *Param, stats bool) (*G.Node, headLoss) {
+// state; targets and their teacher are nil when no term needs them.
+func (f *Forward) head(o Objective, final *G.Node, head *Param, targets *Targets, teacher *Model, stats bool) (*G.Node, headLoss) {
 	v, d := head.Value.Dim(0), head.Value.Dim(1)
 	size := kernel.HeadLossSize{N: f.rows(), D: d, V: v}
 	opt := kernel.HeadLossOptions{Grad: f.trains(), GradHead: f.Grad != nil && f.Grad(head) != nil, Stats: stats}
 	in := []*G.Node{final, f.param(head)}
-	if teacher != nil {
-		if tv := teacherHead.Value.Dim(0); tv != v {
+	if targets != nil {
+		if tv := teacher.Head.Value.Dim(0); tv != v {
 			panic(fmt.Sprintf("layers: head: the student has %d tokens, the teacher %d", v, tv))
 		}
-		opt.NeedTeacher, size.TeacherD = true, teacherHead.Value.Dim(1)
-		w := f.params[teacherHead] // the student's own when it shares the teacher's head
-		if w == nil {
-			w = f.Input("teacher."+teacherHead.Name, teacherHead.Value)
-		}
-		in = append(in, teacher, w)
+		opt.NeedTeacher, opt.Top, size.TeacherD = true, targets.Top, teacher.Head.Value.Dim(1)
+		in = append(in, f.targets(o, targets, teacher)...)
 	}
 	in = append(in, f.Input("labels", f.Batch.Labels), f.weight())
 	var k headLoss
@@ -117,6 +114,21 @@ func (f *Forward) head(o Objective, final *G.Node, head *Param, teacher *G.Node,
 		k = kernel.NewHeadLoss[float32](f.Pool(), size, o.onLogits(), opt)
 	}
 	return f.Apply(k, in...), k
+}
+
+// targets adds the two leaves that a head loss takes of a teacher.
+func (f *Forward) targets(o Objective, t *Targets, teacher *Model) []*G.Node {
+	if t.Top > 0 {
+		if want := kernel.Temperatures(o.onLogits()); !slices.Equal(want, t.Temperatures) {
+			panic(fmt.Sprintf("layers: head: the objective has temperatures %v, the targets are of %v", want, t.Temperatures))
+		}
+		return []*G.Node{f.Input("teacher.top_ids", t.IDs), f.Input("teacher.top_values", t.Values)}
+	}
+	w := f.params[teacher.Head] // the student's own when it shares the teacher's head
+	if w == nil {
+		w = f.Input("teacher."+teacher.Head.Name, teacher.Head.Value)
+	}
+	return []*G.Node{f.Input("teacher.final", t.Final), w}
 }
 
 // weight returns the leaf of the tokens' weights.

@@ -29,12 +29,13 @@ type StepConfig struct {
 	Teacher   *Model // nil when the objective does not look at it
 	Batch     *Batch
 	Objective Objective
-	// TeacherTrunk, if not nil, is the Teacher's pass over the same Batch, run by
-	// the caller before RunStudent. StudentTrunk likewise is a model's that is
-	// the Student below block From, where the step then begins. Both are for
-	// objectives on logits.
-	TeacherTrunk, StudentTrunk *Trunk
-	From                       int
+	// Targets, if not nil, are the Teacher's on the same Batch, which the caller
+	// fills before each Run: the step then has no graph of the Teacher. Trunk
+	// likewise is the pass of a model that is the Student below block From, where
+	// the step then begins. Both are for objectives on logits.
+	Targets *Targets
+	Trunk   *Trunk
+	From    int
 	// Grad returns where a student's parameter's gradient accumulates, nil for
 	// a frozen one. A nil function freezes everything: the step only measures.
 	Grad func(p *Param) *tensor.Tensor
@@ -76,10 +77,10 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 	s := &Step{Batch: c.Batch}
 	var th Hidden
 	tap := c.Objective.has(HiddenState, MixerOutput)
-	if !c.Objective.LogitsOnly() && (c.TeacherTrunk != nil || c.StudentTrunk != nil) {
-		panic("layers: NewStep: a trunk keeps nothing for hidden and mixer terms")
+	if !c.Objective.LogitsOnly() && (c.Targets != nil || c.Trunk != nil) {
+		panic("layers: NewStep: targets and trunks hold nothing for hidden and mixer terms")
 	}
-	if c.Teacher != nil && c.TeacherTrunk == nil {
+	if c.Teacher != nil && c.Targets == nil {
 		var err error
 		s.teacher, err = autodiff.Build(p, func(g *autodiff.Graph) error {
 			f := &Forward{Graph: g, Batch: c.Batch, Tap: tap}
@@ -100,8 +101,8 @@ func NewStep(p *Pool, c StepConfig) (*Step, error) {
 	var err error
 	s.student, err = autodiff.Build(p, func(g *autodiff.Graph) error {
 		f := &Forward{Graph: g, Batch: c.Batch, Grad: c.Grad, Measure: c.Measure, Tap: c.Objective.has(HiddenState), Recompute: c.Recompute}
-		if c.StudentTrunk != nil && c.From > 0 {
-			f.From, f.Below = c.From, c.StudentTrunk.below(c.From)
+		if c.Trunk != nil && c.From > 0 {
+			f.From, f.Below = c.From, c.Trunk.below(c.From)
 		}
 		if c.MixerGates {
 			f.MixerGates, s.mixerGates = f.Gates("mixer_gate", len(c.Student.Blocks), c.Batch.Weight.DType())
@@ -156,17 +157,12 @@ func (s *Step) objective(f *Forward, c StepConfig, th Hidden) (*G.Node, [][]*G.N
 		h = f.Model(c.Student)
 	}
 	if len(c.Objective.onLogits()) > 0 {
-		var teacher *G.Node
-		var teacherHead *Param
-		if c.Teacher != nil {
-			final := c.TeacherTrunk.final()
-			if c.TeacherTrunk == nil {
-				final = s.teacher.Value(th.Final)
-			}
-			teacher, teacherHead = f.Input("teacher.final", final), c.Teacher.Head
+		targets := c.Targets
+		if c.Teacher != nil && targets == nil {
+			targets = &Targets{Final: s.teacher.Value(th.Final)}
 		}
 		var n *G.Node
-		n, s.head = f.head(c.Objective, h.Final, c.Student.Head, teacher, teacherHead, c.Stats)
+		n, s.head = f.head(c.Objective, h.Final, c.Student.Head, targets, c.Teacher, c.Stats)
 		parts, weights = append(parts, n), append(weights, 1)
 	}
 	scalars := make([][]*G.Node, len(c.Objective))

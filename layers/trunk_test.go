@@ -45,7 +45,7 @@ func TestStepAboveATrunkEqualsTheWholeStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if c.TeacherTrunk != nil {
+			if c.Targets != nil {
 				if err := tt.Run(); err != nil {
 					t.Fatal(err)
 				}
@@ -59,7 +59,7 @@ func TestStepAboveATrunkEqualsTheWholeStep(t *testing.T) {
 			return s.Loss(), grads
 		}
 		wantLoss, want := run(StepConfig{})
-		gotLoss, got := run(StepConfig{TeacherTrunk: tt, StudentTrunk: st, From: l})
+		gotLoss, got := run(StepConfig{Targets: tt.Targets(), Trunk: st, From: l})
 		if gotLoss != wantLoss || wantLoss == 0 {
 			t.Errorf("layer %d: loss %v, want %v", l, gotLoss, wantLoss)
 		}

@@ -71,43 +71,24 @@ func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([]
 	ph := c.phase
 	b := layers.NewBatch(ph.B, ph.T, c.student.Embed.Value.DType())
 	micro := microBatches(ph, c.student)
-	base := layers.StepConfig{Batch: b, Objective: ph.Objective}
-	var trunks []*layers.Trunk
-	defer func() {
-		for _, t := range trunks {
-			t.Close()
-		}
-	}()
-	if ph.Objective.NeedsTeacher() {
-		base.Teacher = c.teacher
+	shared, err := c.share(b)
+	if err != nil {
+		return nil, err
 	}
-	if ph.Objective.LogitsOnly() {
-		teacher, err := layers.NewTrunk(c.pool, c.teacher, b)
-		if err != nil {
-			return nil, err
-		}
-		trunks = append(trunks, teacher)
-		base.StudentTrunk = teacher
-		if base.Teacher != nil {
-			base.TeacherTrunk = teacher
-		}
-		if !sameWeights(c.student, c.teacher) {
-			if base.StudentTrunk, err = layers.NewTrunk(c.pool, c.student, b); err != nil {
-				return nil, err
-			}
-			trunks = append(trunks, base.StudentTrunk)
-		}
-	}
+	defer shared.close()
 	graphs := make([]*layers.Step, len(group))
 	for i, k := range group {
-		s := base
+		s := layers.StepConfig{Batch: b, Objective: ph.Objective, Trunk: shared.trunk, Targets: shared.targets}
+		if ph.Objective.NeedsTeacher() {
+			s.Teacher = c.teacher
+		}
 		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
-		var err error
 		if graphs[i], err = layers.NewStep(c.pool, s); err != nil {
 			return nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
 		}
 		defer graphs[i].Close()
 	}
+	run := c.runner(graphs, group)
 	losses := make([][]float64, len(group))
 	for range steps {
 		if _, err := at.fetch(c.fill, micro); err != nil {
@@ -119,16 +100,11 @@ func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([]
 		}
 		for _, m := range micro {
 			b.CopyFrom(m)
-			for _, t := range trunks {
-				if err := t.Run(); err != nil {
-					return nil, err
-				}
+			if err := shared.run(); err != nil {
+				return nil, err
 			}
-			for i, g := range graphs {
-				if err := g.Run(); err != nil {
-					return nil, fmt.Errorf("layer %d: %w", c.probes[group[i]].layer, err)
-				}
-				now[i] += g.Loss()
+			if err := run(now); err != nil {
+				return nil, err
 			}
 		}
 		for i, k := range group {
@@ -144,6 +120,34 @@ func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([]
 	return losses, nil
 }
 
+// runner returns what runs all graphs on one batch and adds their losses to sums.
+// Where there are graphs enough every processor has its own, and no operation is
+// divided: small as a probe's operations are, meeting after each one costs more
+// than the graphs' different lengths. The costliest come first. Either way the
+// bits are the same.
+func (c *cohort) runner(graphs []*layers.Step, group []int) func(sums []float64) error {
+	errs := make([]error, len(graphs))
+	one := func(i int) { errs[i] = graphs[i].Run() }
+	all := func() { c.pool.For(len(graphs), one) }
+	if len(graphs) < 2*c.pool.Threads() {
+		all = func() {
+			for i := range graphs {
+				one(i)
+			}
+		}
+	}
+	return func(sums []float64) error {
+		all()
+		for i, g := range graphs {
+			if errs[i] != nil {
+				return fmt.Errorf("layer %d: %w", c.probes[group[i]].layer, errs[i])
+			}
+			sums[i] += g.Loss()
+		}
+		return nil
+	}
+}
+
 // update moves a probe's weights, unless its loss or gradient is not finite:
 // such a layer ranks last and needs no more than that. No gradient at no loss is
 // no error: the mixer did what its layer does from the start.
@@ -157,6 +161,76 @@ func (c *cohort) update(p *probe, loss float64, step int) error {
 	}
 	p.opt.Step(c.phase.Schedule.At(step), norm, c.phase.MaxNorm)
 	return nil
+}
+
+// common is what all probes see of one batch: the student's pass, in which they
+// differ from their layer on, and the teacher's targets.
+type common struct {
+	trunk   *layers.Trunk   // nil: each graph is whole, and runs the teacher itself
+	targets *layers.Targets // nil likewise
+	kept    *targetSource   // of the targets; nil: the teacher runs for every batch
+	teacher *layers.Pass    // where it runs apart from the trunk
+}
+
+// share prepares what the probes have in common on b.
+func (c *cohort) share(b *layers.Batch) (s *common, err error) {
+	o := c.phase.Objective
+	if s = new(common); !o.LogitsOnly() {
+		return s, nil
+	}
+	if s.trunk, err = layers.NewTrunk(c.pool, c.student, b); err != nil || !o.NeedsTeacher() {
+		return s, err
+	}
+	own := sameWeights(c.student, c.teacher) // the trunk is the teacher's pass
+	switch {
+	case c.phase.Targets.serves(o):
+		if s.kept, err = c.phase.Targets.source(c.pool, b, o); err != nil {
+			break
+		}
+		if s.targets = s.kept.Targets; own {
+			s.teacher = &s.trunk.Pass
+		}
+	case own:
+		s.targets = s.trunk.Targets()
+	default:
+		if s.teacher, err = layers.NewPass(c.pool, c.teacher, b); err == nil {
+			s.targets = s.teacher.Targets()
+		}
+	}
+	if err != nil {
+		s.close()
+	}
+	return s, err
+}
+
+// run reads the batch.
+func (s *common) run() error {
+	if s.trunk == nil {
+		return nil
+	}
+	if err := s.trunk.Run(); err != nil {
+		return err
+	}
+	switch {
+	case s.kept != nil && s.teacher != nil:
+		return s.kept.fill(s.teacher.Final())
+	case s.kept != nil:
+		return s.kept.fill(nil)
+	case s.teacher != nil:
+		return s.teacher.Run()
+	}
+	return nil
+}
+
+func (s *common) close() {
+	s.kept.Close()
+	if s.trunk == nil {
+		return
+	}
+	s.trunk.Close()
+	if s.teacher != nil && s.teacher != &s.trunk.Pass {
+		s.teacher.Close()
+	}
 }
 
 // sameWeights reports whether a is b with all its memory.

@@ -11,10 +11,12 @@ import (
 )
 
 // The probes of a cohort must see what each would see alone: same losses, same
-// weights, to the last bit, above an all-attention student and a mixed one.
+// weights, to the last bit, above an all-attention student and a mixed one, with
+// kept targets and without, divided by probes (four on two threads) and not.
 func TestACohortOfProbesEqualsProbesAlone(t *testing.T) {
 	for _, mamba := range [][]int{nil, {2}} {
-		for _, set := range [][]string{nil, {"objective=[reverse_kl, {type: hidden, weight: 0.5}]"}} {
+		for _, set := range [][]string{nil, {"teacher.cache={targets: hidden}"}, {"teacher.cache={targets: topk, k: 16}"},
+			{"objective=[reverse_kl, {type: hidden, weight: 0.5}]"}, {"threads=3"}} {
 			probesAgree(t, mamba, set)
 		}
 	}
@@ -31,9 +33,15 @@ func probesAgree(t *testing.T, mamba []int, set []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := layers.NewPool(2)
+	pool := layers.NewPool(max(2, r.Threads))
 	defer pool.Close()
 	s := &scorer{pool: pool, recipe: r, teacher: teacher.Model, stream: newStream(r, teacher.Tokenizer)}
+	if kept := r.Teacher.Cache; kept != nil {
+		kept.Path = t.TempDir()
+	}
+	if s.targets, err = OpenTargets(r.Teacher.Cache, teacher.Model, func(line string) { t.Error(line) }); err != nil {
+		t.Fatal(err)
+	}
 	spec := mixerSpec(r.Student.Mixer)
 	student := teacher.Model.Share()
 	for _, l := range mamba {
@@ -91,52 +99,126 @@ func probesAgree(t *testing.T, mamba []int, set []string) {
 	}
 }
 
-// BenchmarkProbes scores all layers of the embedded teacher by mmr, 16 steps at
-// the quickstart's sizes: each probe alone, together, and together with halving.
-func BenchmarkProbes(b *testing.B) {
-	r, err := recipes.Load("quickstart", []string{`data.train=["task:recall"]`, "student.mixer.init=mil"}, nil)
+// TestAScoringByMMREqualsItsRunsOnTheirOwn, as their user would start them, and the
+// second one needs no teacher.
+func TestAScoringByMMREqualsItsRunsOnTheirOwn(t *testing.T) {
+	x := newScoring(t, "train.per_device_train_batch_size=2", "data.sequence_len=48", `data.train=["task:recall"]`,
+		"student.mixer.fit.sequences=4", "importance={method: mmr, steps: 5}", "teacher.cache.path="+t.TempDir())
+	want, err := x.alone()
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
+	}
+	for _, again := range []bool{false, true} {
+		targets, err := OpenTargets(x.recipe.Teacher.Cache, x.teacher.Model, x.never(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := x.together(targets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range got.Layers {
+			if l.Value != want[l.Layer] || l.Value == 0 {
+				t.Errorf("layer %d scores %v, a run of its own %v", l.Layer, l.Value, want[l.Layer])
+			}
+		}
+		if n := int64(5 * 2); targets.Found+targets.Computed != n || (targets.Computed == 0) != again {
+			t.Errorf("again %v: %d sequences found, %d computed, want %d of one kind", again, targets.Found, targets.Computed, n)
+		}
+	}
+}
+
+// scoring is what scores by mmr, in the two ways that are compared.
+type scoring struct {
+	recipe  *recipes.Recipe
+	teacher *Loaded
+	pool    *layers.Pool
+}
+
+func newScoring(t testing.TB, set ...string) *scoring {
+	t.Helper()
+	r, err := recipes.Load("quickstart", set, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
 	teacher, err := LoadModel("embedded:teacher")
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	pool := layers.NewPool(2)
-	defer pool.Close()
-	s := &scorer{pool: pool, recipe: r, teacher: teacher.Model, stream: newStream(r, teacher.Tokenizer)}
-	m := recipes.Importance{Method: "mmr", Steps: 16, LearningRate: 1e-3}
-	ls := []int{0, 1, 2, 3, 4, 5, 6, 7}
-	replace := func(x *layers.Model, l int) error {
-		_, err := Swap(pool, x, l, mixerSpec(r.Student.Mixer), 1, nil)
-		return err
-	}
-	b.Run("alone", func(b *testing.B) {
-		for b.Loop() {
-			for _, l := range ls {
-				x := teacher.Model.Share()
-				if err := replace(x, l); err != nil {
-					b.Fatal(err)
-				}
-				tr, err := s.start(m, m.Steps)(x, []int{l})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := tr.Train(m.Steps); err != nil {
-					b.Fatal(err)
-				}
-				tr.Close()
-			}
+	x := &scoring{r, teacher, layers.NewPool(2)}
+	t.Cleanup(x.pool.Close)
+	return x
+}
+
+func (x *scoring) never(t *testing.T) func(string) {
+	return func(line string) { t.Errorf("there was a note: %s", line) }
+}
+
+// scorer is one that has read and computed nothing.
+func (x *scoring) scorer() *scorer {
+	return &scorer{pool: x.pool, recipe: x.recipe, teacher: x.teacher.Model, stream: newStream(x.recipe, x.teacher.Tokenizer), progress: Quiet{}}
+}
+
+// alone scores every layer by a run of its own: data, calibration, swap and steps
+// with a teacher's pass and a whole student's each, and nothing in common.
+func (x *scoring) alone() (scores []float64, err error) {
+	m := x.recipe.Importance
+	for l := range x.teacher.Model.Blocks {
+		s, student := x.scorer(), x.teacher.Model.Share()
+		cal, err := s.calibrate()
+		if err != nil {
+			return nil, err
 		}
-	})
-	for _, halving := range []bool{false, true} {
-		b.Run(map[bool]string{false: "together", true: "halving"}[halving], func(b *testing.B) {
+		if _, err := Swap(x.pool, student, l, mixerSpec(x.recipe.Student.Mixer), x.recipe.Seed, cal); err != nil {
+			return nil, err
+		}
+		tr, err := s.start(m, m.Steps)(student, []int{l})
+		if err != nil {
+			return nil, err
+		}
+		losses, err := tr.Train(m.Steps)
+		tr.Close()
+		if err != nil {
+			return nil, err
+		}
+		n, sum := max(1, len(losses)/5), 0.0
+		for _, v := range losses[len(losses)-n:] {
+			sum += v
+		}
+		scores = append(scores, sum/float64(n))
+	}
+	return scores, nil
+}
+
+// together is the scorer that runs use.
+func (x *scoring) together(targets *TargetCache) (importance.Scores, error) {
+	s := x.scorer()
+	s.targets = targets
+	return s.score(x.recipe.Importance, x.teacher.Model.Share())
+}
+
+// BenchmarkProbes scores all layers of the embedded teacher by mmr, on the
+// quickstart's data and at its sizes: by runs of their own, together, and together
+// with halving.
+func BenchmarkProbes(b *testing.B) {
+	for _, steps := range []string{"16", "100"} {
+		x := newScoring(b, "importance={method: mmr, steps: "+steps+"}")
+		b.Run(steps+"/alone", func(b *testing.B) {
 			for b.Loop() {
-				p := importance.Probe{Pool: pool, Teacher: teacher.Model, Student: teacher.Model.Share(), Layers: ls}
-				if _, err := importance.MMR(p, replace, s.gather(m, p.Student), m.Steps, halving); err != nil {
+				if _, err := x.alone(); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+		for _, halving := range []string{"false", "true"} {
+			x := newScoring(b, "importance={method: mmr, steps: "+steps+", halving: "+halving+"}")
+			b.Run(steps+"/together/halving="+halving, func(b *testing.B) {
+				for b.Loop() {
+					if _, err := x.together(nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Examiner struct {
 	Modes     []string
 	Stop      []int32 // tokens that end a continuation
 	Progress  func(what string, done, total int)
+	Targets   *TargetCache // of the teacher, nil: it runs for every evaluation
 }
 
 // Evaluate measures a model against the teacher.
@@ -77,10 +78,20 @@ func (x *Examiner) progress(what string, done, total int) {
 // heldOut fills in the likelihoods and the distance to the teacher.
 func (x *Examiner) heldOut(e *Evaluation, m *layers.Model) error {
 	b := layers.NewBatch(x.B, x.T, m.Embed.Value.DType())
-	step, err := layers.NewStep(x.Pool, layers.StepConfig{
+	c := layers.StepConfig{
 		Student: m, Teacher: x.Teacher, Batch: b, Stats: true,
 		Objective: layers.Objective{{Type: layers.ForwardKL, Weight: 1}},
-	})
+	}
+	var targets *targetSource
+	if kept := x.Targets.forExams(); kept != nil {
+		var err error
+		if targets, err = kept.source(x.Pool, b, c.Objective); err != nil {
+			return err
+		}
+		defer targets.Close()
+		c.Targets = targets.Targets
+	}
+	step, err := layers.NewStep(x.Pool, c)
 	if err != nil {
 		return err
 	}
@@ -89,6 +100,11 @@ func (x *Examiner) heldOut(e *Evaluation, m *layers.Model) error {
 	for i := range x.Batches {
 		if err := x.Fill(i, b); err != nil {
 			return err
+		}
+		if targets != nil {
+			if err := targets.fill(nil); err != nil {
+				return err
+			}
 		}
 		if err := step.Run(); err != nil {
 			return err

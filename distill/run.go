@@ -101,6 +101,7 @@ type run struct {
 	scorer  *scorer
 	exam    *Examiner
 	teacher *Loaded
+	targets *TargetCache // of the teacher, nil: none are kept
 	student *layers.Model
 	counts  []int // Mamba layers after each stage
 	at      cursor
@@ -181,8 +182,18 @@ func removeRun(dir string) error {
 	return nil
 }
 
+// warn says something of this session that is no error.
+func (x *run) warn(line string) {
+	x.o.Progress.Note(line)
+	x.o.Log.Warn(line)
+}
+
 func (x *run) close() {
 	x.pool.Close()
+	if x.targets != nil && x.targets.Found+x.targets.Computed > 0 {
+		x.o.Progress.Note(x.targets.Facts())
+		x.o.Log.Info("teacher's targets", "found", x.targets.Found, "computed", x.targets.Computed, "folder", x.targets.files.Dir())
+	}
 	if !x.result.Reused {
 		x.noteTime()
 	}
@@ -205,10 +216,14 @@ func (x *run) prepare() error {
 		x.stream = newStream(r, x.teacher.Tokenizer).speaking(x.teacher)
 	}
 	var err error
+	if x.targets, err = OpenTargets(r.Teacher.Cache, x.teacher.Model, x.warn); err != nil {
+		return err
+	}
 	if x.exam, err = newExaminer(x.pool, r, x.stream, x.teacher); err != nil {
 		return err
 	}
-	x.scorer = &scorer{pool: x.pool, recipe: r, teacher: x.teacher.Model, stream: x.stream, examiner: x.exam, progress: x.o.Progress}
+	x.exam.Targets = x.targets
+	x.scorer = &scorer{pool: x.pool, recipe: r, teacher: x.teacher.Model, stream: x.stream, examiner: x.exam, progress: x.o.Progress, targets: x.targets}
 	if !r.TeacherOnly() {
 		if err := checkExport(r, &x.teacher.Model.Config); err != nil {
 			return err

@@ -19,7 +19,8 @@ type scorer struct {
 	stream   *stream
 	examiner *Examiner // for loo by task accuracy
 	progress Progress
-	cached   Calibrate // the calibration set, once it was asked for
+	targets  *TargetCache // of the teacher, nil: none are kept
+	cached   Calibrate    // the calibration set, once it was asked for
 }
 
 // score ranks the attention layers of the student as it stands.
@@ -56,6 +57,9 @@ func (s *scorer) score(m recipes.Importance, student *layers.Model) (importance.
 	case "swap":
 		return importance.Swap(p, replace)
 	case "mmr":
+		if _, err := s.calibrate(); err != nil { // once, before all layers ask for it at a time
+			return importance.Scores{}, err
+		}
 		return importance.MMR(p, replace, s.gather(m, student), m.Steps, m.Halving)
 	case "restore":
 		return importance.Restore(p, replace, s.start(m, max(m.Steps, m.RestoreSteps)), m.Steps, m.RestoreSteps)
@@ -102,7 +106,7 @@ func (s *scorer) calibrate() (Calibrate, error) {
 func (s *scorer) probePhase(m recipes.Importance, steps int) Phase {
 	t := s.recipe.Train
 	return Phase{
-		Name: "probe", Objective: objective(s.recipe.Objective),
+		Name: "probe", Targets: s.targets, Objective: objective(s.recipe.Objective),
 		Schedule: Schedule{Type: "constant", Peak: m.LearningRate, Warmup: min(10, steps/10), Steps: steps},
 		B:        t.BatchSize, T: t.SequenceLen, Accumulate: t.Accumulation, MaxNorm: t.MaxGradNorm,
 		AdamW: layers.AdamWConfig{Beta1: t.Beta1, Beta2: t.Beta2, Epsilon: t.Epsilon, WeightDecay: t.WeightDecay},

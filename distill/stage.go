@@ -171,6 +171,7 @@ func (x *run) train(ctx context.Context, title string, ph Phase, teacher *layers
 	if x.o.rows != nil {
 		fill = x.o.rows(fill)
 	}
+	ph.Targets = x.targets
 	t, err := NewTrainer(x.pool, teacher, x.student, ph, fill, x.at.Position)
 	if err != nil {
 		return err

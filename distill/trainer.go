@@ -21,7 +21,8 @@ type Phase struct {
 	Accumulate int // micro-batches a step
 	MaxNorm    float64
 	AdamW      layers.AdamWConfig
-	Recompute  bool // keep blocks' inputs, run blocks again in the backward pass
+	Recompute  bool         // keep blocks' inputs, run blocks again in the backward pass
+	Targets    *TargetCache // of the teacher, nil: it runs at every step
 	LogEvery   int
 }
 
@@ -65,6 +66,7 @@ type Trainer struct {
 	student *layers.Model
 	opt     *layers.AdamW
 	step    *layers.Step
+	targets *targetSource // nil: the step runs the teacher
 	fill    Fill
 	micro   []*layers.Batch // host copies of one step's micro-batches
 	terms   []float64
@@ -84,6 +86,12 @@ func NewTrainer(p *layers.Pool, teacher, student *layers.Model, ph Phase, fill F
 		c.Teacher = teacher
 	}
 	var err error
+	if ph.Targets.serves(ph.Objective) {
+		if t.targets, err = ph.Targets.source(p, b, ph.Objective); err != nil {
+			return nil, fmt.Errorf("phase %s: %w", ph.Name, err)
+		}
+		c.Targets = t.targets.Targets
+	}
 	if t.step, err = layers.NewStep(p, c); err != nil {
 		return nil, fmt.Errorf("phase %s: %w", ph.Name, err)
 	}
@@ -105,6 +113,11 @@ func (t *Trainer) Train() (Metrics, error) {
 	t.opt.ZeroGrad()
 	for _, b := range t.micro {
 		t.step.Batch.CopyFrom(b)
+		if t.targets != nil {
+			if err := t.targets.fill(nil); err != nil {
+				return m, err
+			}
+		}
 		if err := t.step.Run(); err != nil {
 			return m, err
 		}
@@ -224,11 +237,18 @@ func (t *Trainer) Memory() (activations, optimizer int) {
 	for _, s := range t.opt.State() {
 		optimizer += s.Value.Bytes()
 	}
-	return t.step.Memory().Planned, optimizer * 3 / 2 // m, v and the gradient
+	activations = t.step.Memory().Planned
+	if t.targets != nil && t.targets.pass != nil {
+		activations += t.targets.pass.Memory()
+	}
+	return activations, optimizer * 3 / 2 // m, v and the gradient
 }
 
 // Close lets go of the graphs.
-func (t *Trainer) Close() { t.step.Close() }
+func (t *Trainer) Close() {
+	t.targets.Close()
+	t.step.Close()
+}
 
 // trains reports whether any part of q trains in this phase.
 func (p Phase) trains(q *layers.Param) bool {

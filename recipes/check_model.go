@@ -20,6 +20,9 @@ func (k *checker) checkTeacher() {
 	if g := k.Teacher.Geometry; g != nil && g.Layers != k.layers {
 		k.problem("a geometry is to plan by: correct it, or leave it out", fmt.Sprintf("teacher.geometry has %d layers, the model has %d", g.Layers, k.layers), "teacher.geometry", "teacher.geometry.num_hidden_layers")
 	}
+	if k.Teacher.Cache != nil {
+		k.checkTargets()
+	}
 	if t == nil {
 		return
 	}
@@ -44,6 +47,28 @@ func (k *checker) checkTeacher() {
 	p, _ := k.TeacherPhase()
 	k.checkLength(at, p)
 	k.checkOverrides(at, t.Overrides)
+}
+
+// checkTargets refuses a cache that the objectives cannot use: it holds what is
+// left of the teacher after its last layer.
+func (k *checker) checkTargets() {
+	inside := func(at string, terms []Term) {
+		for i, t := range terms {
+			if !t.onLogits() {
+				k.problem("remove teacher.cache, or the term", "teacher.cache holds no outputs of blocks and mixers, which "+t.Type+" compares", entryKey(at, i), "teacher.cache")
+			}
+		}
+	}
+	inside("objective", k.Objective)
+	for i, p := range k.Phases {
+		inside(entryKey("phases", i)+".objective", p.Objective)
+	}
+	for i, s := range k.Stages {
+		inside(entryKey("stages", i)+".objective", s.Objective)
+		for j, p := range s.Phases {
+			inside(entryKey(entryKey("stages", i)+".phases", j)+".objective", p.Objective)
+		}
+	}
 }
 
 func (k *checker) checkStudent() {
@@ -112,7 +137,7 @@ func (k *checker) checkPlan() {
 		for _, used := range []struct {
 			key   string
 			given bool
-		}{{"phases", len(k.Phases) > 0}, {"stages", len(k.Stages) > 0}, {"finish", len(k.Finish) > 0}, {"export", k.Export != nil}, {"plan.rescore", p.Rescore != nil}} {
+		}{{"phases", len(k.Phases) > 0}, {"stages", len(k.Stages) > 0}, {"finish", len(k.Finish) > 0}, {"export", k.Export != nil}, {"plan.rescore", p.Rescore != nil}, {"teacher.cache", k.Teacher.Cache != nil}} {
 			if used.given {
 				k.problem("plan: {mamba_layers: [2, 4, 6]}, or remove it", used.key+" has no use without a plan", used.key, "plan.mamba_layers", "plan.fractions", "plan.group_size", "plan.budget")
 			}

@@ -129,6 +129,9 @@ func effect(key string, old, changed *Recipe) Effect {
 	if strings.HasSuffix(key, ".logging_steps") || strings.HasSuffix(key, ".checkpoint_blocks") {
 		return Effect{Kind: Harmless}
 	}
+	if under(key, "teacher.cache") {
+		return cacheEffect(old, changed)
+	}
 	parts := strings.Split(key, ".")
 	switch parts[0] {
 	case "importance":
@@ -159,6 +162,18 @@ func effect(key string, old, changed *Recipe) Effect {
 		return Effect{Kind: RedoFinish}
 	}
 	return Effect{Kind: RedoAll} // seed, teacher, data
+}
+
+// cacheEffect finds what other targets of the teacher reach: whatever distils. The
+// last hidden state is what the teacher itself would give.
+func cacheEffect(old, changed *Recipe) Effect {
+	switch {
+	case old.Teacher.Cache.results() == changed.Teacher.Cache.results():
+		return Effect{Kind: Harmless}
+	case old.Importance.distils() || changed.Importance.distils():
+		return Effect{RedoFromStage, 0}
+	}
+	return Effect{RedoFromStage, 1}
 }
 
 func (r *Recipe) scoresTasks() bool {

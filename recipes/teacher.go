@@ -1,5 +1,7 @@
 package recipes
 
+import "strconv"
+
 // Teacher is a finished model or the description of one to train first.
 type Teacher struct {
 	// A folder, hf://ORG/NAME[@REVISION] or embedded:NAME.
@@ -8,6 +10,29 @@ type Teacher struct {
 	Geometry *Geometry `yaml:"geometry,omitempty" mapstructure:"geometry,omitempty" json:"geometry,omitempty" when:"path=*"`
 	// Trains a teacher from scratch before everything else.
 	Train *TeacherTrain `yaml:"train,omitempty" mapstructure:"train,omitempty" json:"train,omitempty" oneof:"teacher"`
+	// Keeps on disk what the objective looks at of the teacher, so that rows that are read again do not run it: by later scorings and evaluations, by a run that goes on, and by the arms of an ablation. Without it nothing is kept.
+	Cache *TeacherCache `yaml:"cache,omitempty" mapstructure:"cache,omitempty" json:"cache,omitempty"`
+}
+
+// TeacherCache is a folder of the teacher's targets, by sequence and verified; any
+// number of runs may share it.
+type TeacherCache struct {
+	// What is kept of each token: its last hidden state, which changes no result (hidden); or its k largest logits, of which the divergences take all others as one token (topk).
+	Targets string `yaml:"targets" mapstructure:"targets" json:"targets" default:"hidden" enum:"hidden|topk"`
+	// Logits kept of each token.
+	K int `yaml:"k,omitempty" mapstructure:"k,omitempty" json:"k,omitempty" default:"64" min:"1" when:"targets=topk"`
+	// Folder; one in the user's cache folder if not given.
+	Path string `yaml:"path,omitempty" mapstructure:"path,omitempty" json:"path,omitempty"`
+	// Size of the folder, beyond which what was unused longest is given up; 0 is no bound.
+	MaxSize Bytes `yaml:"max_size" mapstructure:"max_size" json:"max_size" default:"20GiB"`
+}
+
+// results says how the cache changes them; "" for one that does not.
+func (c *TeacherCache) results() string {
+	if c == nil || c.Targets != "topk" {
+		return ""
+	}
+	return strconv.Itoa(c.K)
 }
 
 // TeacherTrain is a teacher from scratch: its sizes, its tokenizer and one phase

@@ -38,10 +38,14 @@ func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scor
 	s := p.scores("mmr", fmt.Sprintf("distillation loss after %d steps", steps))
 	models := make([]*layers.Model, len(p.Layers))
 	alive := make([]int, len(p.Layers)) // indices into s.Layers
-	for j, l := range p.Layers {
+	errs := make([]error, len(p.Layers))
+	p.Pool.For(len(p.Layers), func(j int) { // what fitting does not divide is divided so
 		models[j], alive[j] = p.Student.Share(), j
-		if err := replace(models[j], l); err != nil {
-			return s, fmt.Errorf("importance: mmr: layer %d: %w", l, err)
+		errs[j] = replace(models[j], p.Layers[j])
+	})
+	for j, err := range errs {
+		if err != nil {
+			return s, fmt.Errorf("importance: mmr: layer %d: %w", p.Layers[j], err)
 		}
 	}
 	c := gather(models, p.Layers)

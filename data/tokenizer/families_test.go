@@ -115,6 +115,46 @@ func TestCuttingAtMarksChangesNoToken(t *testing.T) {
 	}
 }
 
+// Words are cut at seams, and runes begin as one symbol, only where merging byte
+// by byte gives the same tokens.
+func TestSeamsChangeNoToken(t *testing.T) {
+	texts := readVectors(t).Texts
+	cuts, runes := 0, 0
+	plains := familyTokenizers(t)
+	for name, tok := range familyTokenizers(t) {
+		plain := plains[name]
+		plain.seams = nil
+		if tok.seams == nil {
+			continue
+		}
+		rapid.Check(t, func(t *rapid.T) {
+			s := drawText(t, texts) + drawText(t, texts)
+			if s == "" {
+				return
+			}
+			if tok.seams.cut(s) < len(s) {
+				cuts++
+			}
+			if tok.byteLevel && len(tok.symbols(new(scratch), s).ids) < len(s) {
+				runes++
+			}
+			got := tok.encodeWord(nil, new(scratch), s)
+			if id, ok := tok.whole[s]; ok {
+				if !slices.Equal(got, []int32{id}) {
+					t.Fatalf("%s: %q gives %v, want %d", name, s, got, id)
+				}
+				return
+			}
+			if want := byDefinition(tok, slices.Clone(plain.symbols(new(scratch), s).ids)); !slices.Equal(got, want) {
+				t.Fatalf("%s: %q gives %v, want %v", name, s, got, want)
+			}
+		})
+	}
+	if cuts == 0 || runes == 0 {
+		t.Errorf("%d texts were cut, %d had runes for symbols: nothing was tested", cuts, runes)
+	}
+}
+
 // Long words go through a heap, which must merge as searching does.
 func TestLongWordsMergeAsShortOnesDo(t *testing.T) {
 	for name, tok := range familyTokenizers(t) {

@@ -13,6 +13,10 @@ import (
 	"unicode/utf8"
 )
 
+// For the same reason a rune may begin as one symbol, not as its bytes, where no
+// token reaches from a neighbour into a part of it: what merges with neighbours is
+// then all of it or nothing.
+
 // seams knows which neighbours a token may hold, one of them not ASCII. It may
 // take a seam for none, never the other way: the runes are hashed, and parts of
 // runes, which tokens at the byte level may begin and end with, are known by one
@@ -21,6 +25,8 @@ type seams struct {
 	pairs []uint64 // bits, by hash of two runes
 	shift uint8
 	parts [256][4]uint64 // bits, by the last byte of the one rune and the first of the other
+	// runes is, at the byte level, the token that a rune's bytes merge to, or none.
+	runes []int32 // up to U+FFFF
 }
 
 // readSeams returns nil where cutting would change more than what merges: where
@@ -43,11 +49,11 @@ func (t *Tokenizer) readSeams(m *model) *seams {
 		}
 		texts = append(texts, text)
 	}
-	return newSeams(texts)
+	return t.newSeams(texts)
 }
 
 // newSeams reads, as text, all tokens that merges make or ignore_merges finds.
-func newSeams(texts []string) *seams {
+func (t *Tokenizer) newSeams(texts []string) *seams {
 	count := 0 // of pairs that are kept, about
 	for _, text := range texts {
 		for _, r := range text {
@@ -61,7 +67,25 @@ func newSeams(texts []string) *seams {
 	for _, text := range texts {
 		c.join(text)
 	}
+	if t.byteLevel {
+		t.mergeRunes(c, texts)
+	}
 	return c
+}
+
+// mergeRunes fills runes.
+func (t *Tokenizer) mergeRunes(c *seams, texts []string) {
+	c.runes = slices.Repeat([]int32{none}, 1<<16)
+	s := new(scratch)
+	for _, text := range texts {
+		r, n := utf8.DecodeRuneInString(text)
+		if n != len(text) || n == 1 || int(r) >= len(c.runes) {
+			continue
+		}
+		if ids := t.mergeSymbols(nil, t.symbols(s, text)); len(ids) == 1 {
+			c.runes[r] = ids[0]
+		}
+	}
 }
 
 func (c *seams) slot(left, right rune) (word, bit uint64) {
@@ -84,6 +108,26 @@ func (c *seams) join(text string) {
 			c.pairs[word] |= 1 << bit
 		}
 	}
+}
+
+// partly reports whether a token may hold only a part of the rune that ends in
+// left or of the one that begins with right.
+func (c *seams) partly(left, right byte) bool { return c.parts[left][right>>6]>>(right&63)&1 != 0 }
+
+// rune returns the token of the rune at word[i:] and its width, or none where the
+// rune has to begin as its bytes.
+func (c *seams) rune(word string, i int) (id int32, n int) {
+	r, n := utf8.DecodeRuneInString(word[i:])
+	if broken(r, n) || int(r) >= len(c.runes) {
+		return none, n
+	}
+	if i > 0 && c.partly(word[i-1], word[i]) {
+		return none, n
+	}
+	if end := i + n; end < len(word) && (!utf8.RuneStart(word[end]) || c.partly(word[end-1], word[end])) {
+		return none, n
+	}
+	return c.runes[r], n
 }
 
 // broken reports whether package utf8 decoded a byte that is no rune.
@@ -111,7 +155,7 @@ func (c *seams) cut(word string) int {
 		ok := !broken(right, n)
 		if ok && whole && (left >= utf8.RuneSelf || right >= utf8.RuneSelf) {
 			at, bit := c.slot(left, right)
-			if c.pairs[at]>>bit&1 == 0 && c.parts[word[i-1]][word[i]>>6]>>(word[i]&63)&1 == 0 {
+			if c.pairs[at]>>bit&1 == 0 && !c.partly(word[i-1], word[i]) {
 				return i
 			}
 		}

@@ -57,7 +57,7 @@ func Train(texts iter.Seq[string], opt TrainOptions) (*Tokenizer, error) {
 		tr.merge(p)
 	}
 	t.finish()
-	t.seams = newSeams(t.tokens[firstWord:])
+	t.seams = t.newSeams(t.tokens[firstWord:])
 	return t, nil
 }
 

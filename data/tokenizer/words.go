@@ -81,11 +81,23 @@ func (t *Tokenizer) symbols(s *scratch, word string) *scratch {
 	return s
 }
 
-// byteSymbols makes every byte a symbol.
+// byteSymbols makes every byte a symbol, or a rune where that gives the same.
 func (t *Tokenizer) byteSymbols(s *scratch, word string) {
-	if t.unk < 0 && t.allBytes {
-		for i := range len(word) {
-			s.ids = append(s.ids, t.byteID[word[i]])
+	if t.allBytes {
+		for i := 0; i < len(word); {
+			n := 1
+			if word[i] >= utf8.RuneSelf && t.seams != nil {
+				var id int32
+				if id, n = t.seams.rune(word, i); id != none {
+					s.ids = append(s.ids, id)
+					i += n
+					continue
+				}
+			}
+			for ; n > 0; n-- {
+				s.ids = append(s.ids, t.byteID[word[i]])
+				i++
+			}
 		}
 		return
 	}

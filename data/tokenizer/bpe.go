@@ -42,7 +42,7 @@ func (t *Tokenizer) mergeSymbols(dst []int32, s *scratch) []int32 {
 		if best == noMerge {
 			return append(dst, ids...)
 		}
-		ids[at] = best.id()
+		ids[at] = t.merged[best]
 		ids = append(ids[:at+1], ids[at+2:]...)
 		last := len(pairs) - 1
 		if at < last {
@@ -71,7 +71,7 @@ func (t *Tokenizer) mergeLong(dst []int32, s *scratch) []int32 {
 		if i+1 < n {
 			if m := t.pairs.find(s.ids[i], s.ids[i+1]); m != noMerge {
 				s.pairs[i] = m
-				s.heap = append(s.heap, entry(uint64(m.rank())<<32|uint64(i)))
+				s.heap = append(s.heap, entry(uint64(m)<<32|uint64(i)))
 			}
 		}
 	}
@@ -82,12 +82,12 @@ func (t *Tokenizer) mergeLong(dst []int32, s *scratch) []int32 {
 		top := s.pop()
 		at := int32(uint32(top))
 		m := s.pairs[at]
-		if m == noMerge || m.rank() != uint32(top>>32) {
+		if m == noMerge || m != merge(top>>32) {
 			continue
 		}
 		gone := s.next[at]
 		after := s.next[gone]
-		s.ids[at], s.next[at], s.pairs[gone] = m.id(), after, noMerge
+		s.ids[at], s.next[at], s.pairs[gone] = t.merged[m], after, noMerge
 		if after < n {
 			s.prev[after] = at
 		}
@@ -111,7 +111,7 @@ func (s *scratch) propose(t *Tokenizer, i, n int32) {
 	}
 	if m := t.pairs.find(s.ids[i], s.ids[j]); m != noMerge {
 		s.pairs[i] = m
-		s.push(entry(uint64(m.rank())<<32 | uint64(i)))
+		s.push(entry(uint64(m)<<32 | uint64(i)))
 	}
 }
 

@@ -190,7 +190,7 @@ func byDefinition(tok *Tokenizer, ids []int32) []int32 {
 		if at < 0 {
 			return ids
 		}
-		ids[at-1] = best.id()
+		ids[at-1] = tok.merged[best]
 		ids = slices.Delete(ids, at, at+1)
 	}
 }

@@ -65,7 +65,7 @@ func (t *Tokenizer) finish() {
 	}
 	t.raw = newMatcher(t.added, false, nil)
 	t.normed = newMatcher(t.added, true, t.normalize)
-	t.pairs = newPairTable(t.ranked, t.merged)
+	t.pairs = newPairTable(t.ranked)
 	t.allBytes = !slices.Contains(t.byteID[:], none)
 	t.forgetWhole()
 	t.scratch.New = func() any { return new(scratch) }

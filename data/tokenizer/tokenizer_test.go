@@ -287,3 +287,21 @@ func TestTooSmallAVocabularyIsAnError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestTooLargeAVocabularyIsAnError(t *testing.T) {
+	if _, err := Train(slices.Values([]string{"a"}), TrainOptions{VocabSize: mostIDs + 1}); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The table packs ids and ranks: the largest must come out as they went in.
+func TestThePairTableHoldsTheLargestIDs(t *testing.T) {
+	const top = mostIDs - 1
+	ranked := []pair{{0, 0}, {top, top}, {0, top}, {top, 0}, {top, top}}
+	table := newPairTable(ranked)
+	for p, want := range map[pair]merge{{0, 0}: 0, {top, top}: 4, {0, top}: 2, {top, 0}: 3, {1, 1}: noMerge, {top, 1}: noMerge} {
+		if got := table.find(p.left, p.right); got != want {
+			t.Errorf("%v: got %d, want %d", p, got, want)
+		}
+	}
+}

@@ -33,6 +33,9 @@ func Train(texts iter.Seq[string], opt TrainOptions) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer: vocabulary of %d tokens; hint: it holds %d special tokens and 256 bytes, so at least %d",
 			opt.VocabSize, firstByte, firstWord)
 	}
+	if opt.VocabSize > mostIDs {
+		return nil, fmt.Errorf("tokenizer: vocabulary of %d tokens; hint: at most %d are kept, and 32000 is usual", opt.VocabSize, mostIDs)
+	}
 	if opt.MinCount <= 0 {
 		opt.MinCount = 2
 	}

@@ -32,6 +32,9 @@ func (f *file) names() ([]string, error) {
 	if int(largest) >= 2*count+1024 {
 		return nil, fmt.Errorf("id %d in a vocabulary of %d tokens: the gaps are more than the tokens", largest, count)
 	}
+	if largest >= mostIDs || len(f.Model.Merges) > mostRanks {
+		return nil, refuse("model", fmt.Sprintf("with an id of %d and %d merges; at most %d and %d are read", largest, len(f.Model.Merges), mostIDs-1, mostRanks))
+	}
 	names := make([]string, largest+1)
 	put := func(name string, id int32) error {
 		if id < 0 {

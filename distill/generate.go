@@ -46,7 +46,7 @@ type Speaker struct {
 	model  *Loaded
 	ends   []int32 // tokens that end a text
 	run    *layers.Decoder
-	room   int     // tokens that run was made for
+	reach  int     // tokens up to which run's positions are right; 0: any number
 	read   []int32 // by run
 	logits *tensor.Tensor
 }
@@ -64,8 +64,11 @@ func (s *Speaker) Say(ctx context.Context, ids []int32, limit int, how Sampling,
 	if most := slices.Max(ids); int(most) >= s.model.Model.Config.VocabSize {
 		return g, fmt.Errorf("%s: the tokenizer gives token %d, the model has %d (hint: is tokenizer.json the model's own?)", s.model.Source, most, s.model.Model.Config.VocabSize)
 	}
-	began, fresh := time.Now(), s.see(ids, limit)
+	began, fresh := time.Now(), s.see(ctx, ids, limit)
 	g.PromptTokens, g.Prefill = len(ids), float64(fresh)/time.Since(began).Seconds()
+	if ctx.Err() != nil { // ids may not have been read to their end
+		return g, ErrInterrupted
+	}
 	r := rand.New(rand.NewPCG(how.Seed, 0x9e3779b97f4a7c15))
 	text, stop := s.model.Tokenizer.NewStream(), newStopper(how.Stop)
 	// A decoder may treat the first token of a text apart, as Llama's does: the
@@ -94,7 +97,7 @@ func (s *Speaker) Say(ctx context.Context, ids []int32, limit int, how Sampling,
 			return g, err
 		}
 		if g.Tokens < limit {
-			s.extend([]int32{id})
+			s.next(ctx, id)
 		}
 	}
 	g.Decode, g.StateBytes = float64(g.Tokens)/time.Since(began).Seconds(), s.run.StateBytes()
@@ -115,25 +118,57 @@ func (s *Speaker) Say(ctx context.Context, ids []int32, limit int, how Sampling,
 	return g, nil
 }
 
-// see brings the model to the end of ids, with room for limit tokens more, and
-// returns how many tokens it had to read.
-func (s *Speaker) see(ids []int32, limit int) (fresh int) {
+// decodeAhead is how many tokens beyond the prompt a cache has room for at first;
+// it grows with the text. A limit on the text may be far beyond what comes.
+const decodeAhead = 1024
+
+// see brings the model to the end of ids, with room for some of limit tokens more,
+// and returns how many tokens it had to read. It stops early when ctx is done.
+func (s *Speaker) see(ctx context.Context, ids []int32, limit int) (fresh int) {
 	known := len(s.read)
-	// Where positions depend on the length, a longer text is read anew.
-	narrow := s.run == nil || len(ids)+limit > s.room && s.model.Model.Config.RopeScaling != nil
+	narrow := s.run == nil || s.reach > 0 && len(ids) > s.reach
 	if narrow || known >= len(ids) || !slices.Equal(s.read, ids[:known]) {
 		known = 0
 		if narrow {
-			s.room = max(len(ids)+limit, 2*s.room)
-			s.run = decoderOf(s.pool, s.model.Model, 1, s.room, s.model.BF16)
+			capacity := len(ids) + min(limit, decodeAhead)
+			if s.reach = reachOf(&s.model.Model.Config, len(ids)); s.reach > 0 {
+				capacity = s.reach
+			}
+			s.run = decoderOf(s.pool, s.model.Model, 1, capacity, s.model.BF16)
 		}
 		s.run.Reset()
 		s.read = s.read[:0]
 	}
-	for at := known; at < len(ids); at += prefillTokens {
+	for at := known; at < len(ids) && ctx.Err() == nil; at += prefillTokens {
 		s.extend(ids[at:min(len(ids), at+prefillTokens)])
 	}
 	return len(ids) - known
+}
+
+// next reads one token more; all of the text anew where it outgrows its positions.
+func (s *Speaker) next(ctx context.Context, id int32) {
+	if s.reach > 0 && len(s.read) == s.reach {
+		s.see(ctx, append(slices.Clone(s.read), id), 0)
+		return
+	}
+	s.extend([]int32{id})
+}
+
+// reachOf returns up to which length a text of n tokens can grow on the rotary
+// positions it begins with, 0 for any. Where they depend on the length at hand they
+// are those of the reach: of the trained length as long as the text is within it.
+// Thus no limit on a text changes the text.
+func reachOf(c *layers.Config, n int) int {
+	switch r := c.RopeScaling; {
+	case r == nil:
+	case r.Type == layers.RopeDynamic && n <= c.MaxPositions:
+		return c.MaxPositions
+	case r.Type == layers.RopeDynamic: // to read anew at every token would be exact
+		return n + max(1, c.MaxPositions/8)
+	case r.Type == layers.RopeLong && n <= r.OriginalPositions:
+		return r.OriginalPositions
+	}
+	return 0
 }
 
 func (s *Speaker) extend(ids []int32) {

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -81,7 +82,7 @@ func TestASpeakerGoesOnWhereItStands(t *testing.T) {
 	}
 	longer := append(append([]int32(nil), s.read...), l.Tokenizer.Encode("\n\treturn x\n")...)
 	before := len(s.read)
-	if fresh := s.see(longer, 20); fresh != len(longer)-before {
+	if fresh := s.see(t.Context(), longer, 20); fresh != len(longer)-before {
 		t.Errorf("it read %d tokens of a text of which it knew %d of %d", fresh, before, len(longer))
 	}
 	s = NewSpeaker(nil, l)
@@ -113,6 +114,64 @@ func TestASpeakerGoesOnWhereItStands(t *testing.T) {
 	stopped := errors.New("stop")
 	if _, err := s.Say(t.Context(), ids, 20, Sampling{}, func(string) error { return stopped }); !errors.Is(err, stopped) {
 		t.Errorf("a reader that fails: %v", err)
+	}
+}
+
+// The golden's frequencies are stretched beyond MaxPositions tokens: what is said
+// must depend on the text, not on how long it might have become.
+func TestALimitOnATextNeitherChangesItNorTakesMemory(t *testing.T) {
+	l, err := LoadModel("testdata/goldens/llama-bias-dynamic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &l.Model.Config
+	long := *c
+	long.RopeScaling = &layers.RopeScaling{Type: layers.RopeLong, OriginalPositions: 48}
+	plain := *c
+	plain.RopeScaling = nil
+	for _, x := range []struct {
+		c       *layers.Config
+		n, want int
+	}{{c, 1, c.MaxPositions}, {c, c.MaxPositions, c.MaxPositions}, {c, c.MaxPositions + 1, c.MaxPositions + 1 + c.MaxPositions/8}, {&long, 48, 48}, {&long, 49, 0}, {&plain, 1, 0}} {
+		if got := reachOf(x.c, x.n); got != x.want {
+			t.Errorf("%+v: %d tokens reach %d, want %d", x.c.RopeScaling, x.n, got, x.want)
+		}
+	}
+	// Token by token, the logits are those of reading everything at once.
+	ids := make([]int32, c.MaxPositions+c.MaxPositions/8+9)
+	for i := range ids {
+		ids[i] = int32(i*i%(c.VocabSize-3)) + 3
+	}
+	s := &Speaker{model: l}
+	s.see(t.Context(), ids[:c.MaxPositions-2], 1<<30)
+	for n := c.MaxPositions - 2; ; n++ {
+		d := layers.NewDecoder(nil, l.Model, 1, s.reach)
+		want := tensor.Data[float32](d.Extend(ids[:n]))
+		for j, v := range tensor.Data[float32](s.logits) {
+			if math.Abs(float64(v-want[j])) > 1e-5 {
+				t.Fatalf("after %d tokens logit %d is %v, want %v", n, j, v, want[j])
+			}
+		}
+		if s.reach < n || s.reach > n+c.MaxPositions {
+			t.Fatalf("after %d tokens the reach is %d", n, s.reach)
+		}
+		if n == len(ids) {
+			break
+		}
+		s.next(t.Context(), ids[n])
+	}
+}
+
+func TestAnInterruptedPromptIsNotContinued(t *testing.T) {
+	l, err := LoadModel("embedded:teacher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	g, err := Generate(ctx, nil, l, "func main() {", 1<<40, Sampling{}, func(string) error { return nil })
+	if !errors.Is(err, ErrInterrupted) || g.Tokens != 0 {
+		t.Errorf("got %+v, %v", g, err)
 	}
 }
 

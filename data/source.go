@@ -1,6 +1,7 @@
 package data
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"stillhouse/data/tasks"
@@ -57,4 +58,13 @@ type SourceInfo struct {
 	Bad         int   // records left out because they cannot be read
 	FirstBad    string
 	Fingerprint string
+}
+
+// LeftOut says how many of a source's records could not be read and where the
+// first is, "" if all could.
+func LeftOut(name string, bad int, first string) string {
+	if bad == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: %d records left out, the first: %s", name, bad, first)
 }

@@ -30,6 +30,7 @@ type stream struct {
 	chat    *chat.Template       // nil: the model has none
 	badChat error                // why, if it has one that cannot be read
 	loaders map[int]*data.Loader // by sequence length
+	note    func(line string)    // hears which records were left out; nil: nobody does
 }
 
 func newStream(r *recipes.Recipe, tok *tokenizer.Tokenizer) *stream {
@@ -48,6 +49,13 @@ func (s *stream) loader(t int) (*data.Loader, error) {
 	l, err := data.Open(c, s.tok)
 	if err != nil {
 		return nil, errors.Join(err, s.badChat)
+	}
+	if s.note != nil && len(s.loaders) == 0 { // the same at every length
+		for _, i := range l.Sources() {
+			if left := data.LeftOut(i.Name, i.Bad, i.FirstBad); left != "" {
+				s.note(left)
+			}
+		}
 	}
 	s.loaders[t] = l
 	return l, nil

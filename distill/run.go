@@ -214,6 +214,7 @@ func (x *run) prepare() error {
 	}
 	if x.stream == nil {
 		x.stream = newStream(r, x.teacher.Tokenizer).speaking(x.teacher)
+		x.stream.note = x.o.Progress.Note
 	}
 	var err error
 	if x.targets, err = OpenTargets(r.Teacher.Cache, x.teacher.Model, x.warn); err != nil {

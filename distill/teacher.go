@@ -61,6 +61,7 @@ func (x *run) loadTeacher(ctx context.Context) error {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
 	x.stream = newStream(x.recipe, tok)
+	x.stream.note = x.o.Progress.Note
 	if err := x.trainTeacher(ctx, tok); err != nil {
 		return err
 	}

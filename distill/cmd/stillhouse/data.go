@@ -137,8 +137,8 @@ func statsText(w io.Writer, s data.Stats) {
 	}
 	fmt.Fprintln(w, t.Render())
 	for _, x := range s.Sources {
-		if x.Bad > 0 {
-			fmt.Fprintf(w, "%s: %d records left out, the first: %s\n", x.Name, x.Bad, x.FirstBad)
+		if left := data.LeftOut(x.Name, x.Bad, x.FirstBad); left != "" {
+			fmt.Fprintln(w, left)
 		}
 	}
 }

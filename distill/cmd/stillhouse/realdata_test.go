@@ -216,6 +216,22 @@ func TestPreviewShowsWhatTheAssistantSaysAndCountsWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestARunSaysWhichRecordsItLeavesOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "talk.jsonl")
+	if err := os.WriteFile(path, []byte(conversations(40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var o, e bytes.Buffer
+	a := newApp(&o, &e)
+	ctx := withArgs(t.Context(), a, []string{"run", recipeFile(t, chatty(t), path), "--set", "output_dir=" + filepath.Join(t.TempDir(), "run"), "--progress", "plain"})
+	if code := a.finish(a.command().ExecuteContext(ctx), &signalState{}); code != exitOK {
+		t.Fatalf("exit %d: %s", code, e.String())
+	}
+	if n := strings.Count(e.String(), "talk.jsonl: 1 records left out, the first: line 41: no message of role assistant"); n != 1 {
+		t.Errorf("it says so %d times:\n%s", n, e.String())
+	}
+}
+
 // serveHub serves repositories by their path, models and datasets/…, with the files in a
 // folder each.
 func serveHub(t *testing.T, repos map[string]string) *httptest.Server {

@@ -17,7 +17,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure training and generation against this machine's limits",
 	}
-	c.AddCommand(a.benchStepCommand(), a.benchGenerateCommand())
+	c.AddCommand(a.benchStepCommand(), a.benchGenerateCommand(), a.benchGemmCommand())
 	return c
 }
 

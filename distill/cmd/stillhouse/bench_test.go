@@ -98,9 +98,34 @@ func TestGenerateWritesWithRoundedMatrices(t *testing.T) {
 	}
 }
 
+func TestBenchGemmPrintsALineAShapeAndNumberOfThreads(t *testing.T) {
+	const line = "bench gemm --shapes 20x30x40,7x5x3 --forms NT,TN --runs 1 --progress none"
+	out, err := bench(t, line+" --threads 2 --json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r distill.ProductReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if len(r.Rows) != 4 || r.Rows[0].M != 20 || r.Rows[0].K != 40 || r.Rows[1].Form != "TN" || r.Rows[3].N != 5 || r.Rows[3].Threads != 2 {
+		t.Errorf("flags did not arrive: %+v", r)
+	}
+	text, err := bench(t, line+" --threads 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"20×30×40", "7×5×3", "OF PEAK", "TN"} {
+		if strings.Count(text, want) < 1 {
+			t.Errorf("the report does not say %q:\n%s", want, text)
+		}
+	}
+}
+
 func TestWrongBenchFlagsAreUsageErrors(t *testing.T) {
 	for _, line := range []string{"bench step --geometry huge", "bench step --batch -1", "bench generate --contexts 0", "bench generate --decode 0",
 		"bench generate --geometry huge", "bench generate --geometry default --dtype int3", "bench generate --geometry default --batches 0",
+		"bench gemm --shapes 3x4", "bench gemm --shapes 3x4x5x6", "bench gemm --shapes 0x1x1", "bench gemm --forms NX", "bench gemm --runs 0", "bench gemm --isa vax",
 		"bench generate embedded:teacher --geometry default", "generate embedded:teacher --prompt x --dtype int3"} {
 		if _, err := bench(t, line); exitCode(err) != exitUsage {
 			t.Errorf("%s: got %v with code %d, want code %d", line, err, exitCode(err), exitUsage)

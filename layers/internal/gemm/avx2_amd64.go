@@ -8,6 +8,7 @@ func avx2() *isa[float32] {
 		name:    "avx2",
 		heights: []int{6, 4, 2, 1},
 		width:   16,
+		narrow:  true,
 		strip:   stripAVX2,
 		packA:   packAAVX2,
 		packB:   packBAVX2,
@@ -27,52 +28,61 @@ func stripAVX2(s *strip[float32]) {
 	for i := range s.tiles {
 		t := &s.tiles[i]
 		a, rs, ks, c := &s.a[t.at], 4*t.rs, 4*t.ks, &s.c[t.row*s.ldc]
+		next, apart := b, 0
+		if s.ahead.left > 0 {
+			next, apart = s.ahead.ask(k / 4)
+		}
 		if w > 8 {
 			switch t.height {
 			case 6:
-				tile6x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile6x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 4:
-				tile4x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile4x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 2:
-				tile2x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile2x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 1:
-				tile1x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile1x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			}
 			continue
 		}
 		switch t.height {
 		case 6:
-			tile6x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile6x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 4:
-			tile4x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile4x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 2:
-			tile2x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile2x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 1:
-			tile1x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile1x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		}
 	}
 }
 
-func packAAVX2(dst, src []float32, ld int, trans bool, rows, height, k int) (rs, ks int) {
-	if !trans {
+func packAAVX2(dst []float32, apart int, src []float32, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
+	switch {
+	case !trans:
 		rs = k + 16 // not a power of two
-		for i := range rows {
-			copy(dst[i*rs:][:k], src[i*ld:])
+		_ = dst[(tiles-1)*apart+(rows-1)*rs+k-1]
+		for t := range tiles {
+			copyRowsAVX2(rows, k, &src[t*rows*ld], 4*ld, &dst[t*apart], 4*rs)
 		}
 		return rs, 1
+	case rows == 6:
+		_ = dst[(tiles-1)*apart+k*rows-1]
+		copyTiles6(k, tiles, &src[0], 4*ld, &dst[0], 4*apart)
+		return 1, rows
 	}
-	if rows == 6 {
-		for p := range k {
-			*(*[6]float32)(dst[p*6:]) = *(*[6]float32)(src[p*ld:])
-		}
-		return 1, 6
-	}
-	return packAGo(dst, src, ld, true, rows, rows, k)
+	return packAGo(dst, apart, src, ld, true, tiles, rows, rows, k)
 }
 
 // packBAVX2 turns whole 8×8 blocks by vector and leaves the rest to Go.
 func packBAVX2(dst, src []float32, ld int, trans bool, k, w, width int) {
-	if !trans || w < width {
+	if !trans && w == width {
+		_ = dst[k*width-1]
+		copyRowsAVX2(k, w, &src[0], 4*ld, &dst[0], 4*width)
+		return
+	}
+	if w < width {
 		packBGo(dst, src, ld, trans, k, w, width)
 		return
 	}

@@ -29,50 +29,61 @@ func stripAVX512(s *strip[float32]) {
 	for i := range s.tiles {
 		t := &s.tiles[i]
 		a, rs, ks, c := &s.a[t.at], 4*t.rs, 4*t.ks, &s.c[t.row*s.ldc]
+		next, apart := b, 0
+		if s.ahead.left > 0 {
+			next, apart = s.ahead.ask(k / 4)
+		}
 		if w > 16 {
 			switch t.height {
 			case 12:
-				tile12x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile12x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 8:
-				tile8x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile8x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 4:
-				tile4x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile4x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 2:
-				tile2x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile2x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			case 1:
-				tile1x32(k, a, rs, ks, b, bs, c, ldc, w, acc)
+				tile1x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 			}
 			continue
 		}
 		switch t.height {
 		case 12:
-			tile12x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile12x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 8:
-			tile8x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile8x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 4:
-			tile4x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile4x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 2:
-			tile2x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile2x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		case 1:
-			tile1x16(k, a, rs, ks, b, bs, c, ldc, w, acc)
+			tile1x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
 		}
 	}
 }
 
 // packAAVX512 leaves rows as they are, closer together, and turns [k,rows] into
-// one run. The copy writes 16 elements a row and ends slack beyond rows·k.
-func packAAVX512(dst, src []float32, ld int, trans bool, rows, height, k int) (rs, ks int) {
+// one run a tile. The copies end up to slack beyond a tile.
+func packAAVX512(dst []float32, apart int, src []float32, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
 	if !trans {
 		if rs = k + 16; rs%sameSets == 0 {
 			rs += 16
 		}
-		for i := range rows {
-			copy(dst[i*rs:][:k], src[i*ld:])
+		_ = dst[(tiles-1)*apart+(rows-1)*rs+k-1]
+		for t := range tiles {
+			copyRows(rows, k, &src[t*rows*ld], 4*ld, &dst[t*apart], 4*rs)
 		}
 		return rs, 1
 	}
-	_ = dst[(k-1)*rows+15]
-	copy16(k, &src[0], 4*ld, &dst[0], 4*rows, rows)
+	_ = dst[(tiles-1)*apart+(k-1)*rows+15]
+	if rows == 12 {
+		copyTiles12(k, tiles, &src[0], 4*ld, &dst[0], 4*apart)
+		return 1, rows
+	}
+	for t := range tiles {
+		copy16(k, &src[t*rows], 4*ld, &dst[t*apart], 4*rows, rows)
+	}
 	return 1, rows
 }
 

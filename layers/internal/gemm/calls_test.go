@@ -10,7 +10,7 @@ import (
 )
 
 func TestEmptySumsClearOrKeepC(t *testing.T) {
-	for _, e := range engines() {
+	for _, e := range singles {
 		c := []float32{1, 2, 3, 4, 5, 6}
 		e.multiply(nil, NN, 2, 2, 0, nil, 0, nil, 2, c, 3, true)
 		if got := fmt.Sprint(c); got != "[1 2 3 4 5 6]" {
@@ -24,7 +24,7 @@ func TestEmptySumsClearOrKeepC(t *testing.T) {
 }
 
 func TestOperandsMayEndWithTheirLastElement(t *testing.T) {
-	for _, e := range engines() {
+	for _, e := range singles {
 		for _, f := range forms {
 			x := newProblem[float32](f, 13, 17, 19, 6, false)
 			x.a, x.b, x.c = x.a[:len(x.a)-6], x.b[:len(x.b)-6], x.c[:len(x.c)-6]
@@ -61,7 +61,7 @@ func TestWrongSizesPanicWithTheNumbers(t *testing.T) {
 func TestManyCallsAtOnceDoNotDisturbEachOther(t *testing.T) {
 	p := parallel.New(3)
 	defer p.Close()
-	for _, e := range engines() {
+	for _, e := range singles {
 		var problems []*problem[float32]
 		var want [][]float32
 		for i := range 24 {
@@ -127,7 +127,7 @@ func FuzzShapes(f *testing.F) {
 	f.Cleanup(p.Close)
 	f.Fuzz(func(t *testing.T, form uint8, m, n, k uint16, pad uint8, acc bool) {
 		x := newProblem[float32](Form(form%4), int(m%400), int(n%400), int(k%700), int(pad), acc)
-		for _, e := range engines() {
+		for _, e := range singles {
 			c := x.run(e, nil)
 			x.verify(t, c)
 			shared := x.run(e, p)

@@ -2,5 +2,5 @@
 
 package gemm
 
-// bestISA returns the only float32 path there is.
-func bestISA() *isa[float32] { return portable[float32]() }
+// paths returns the only float32 path there is.
+func paths() []*isa[float32] { return []*isa[float32]{portable[float32]()} }

@@ -13,7 +13,7 @@ import (
 // shows in the bits.
 const (
 	depthMax  = 512
-	regionMax = 1 << 18 // elements of B packed at a time, 1 MiB of float32: in L2 until it is used
+	regionMax = 1 << 19 // elements of B packed at a time, 2 MiB of float32: more would leave a shared L3, less would read A more often
 	rowsMax   = 144     // rows of C in a task
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
@@ -23,11 +23,14 @@ const (
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
 	// an 8-way L1, and a panel of B whose rows are on as many pages as it has
 	// rows misses the TLB. Measured on Zen 4.
-	slack    = 32   // elements that packA may leave between rows, and write beyond the last
-	farRows  = 1024 // elements
-	sameSets = 256  // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
-	fewRows  = 64   // of C: too few to earn back a copy of B
-	manyCols = 128  // of C: enough to earn back a copy of A's rows
+	slack     = 32      // elements that packA may leave between rows, and write beyond the last
+	farRows   = 1024    // elements
+	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
+	fewRows   = 64      // of C: too few to earn back a copy of B
+	manyCols  = 128     // of C: enough to earn back a copy of A's rows
+	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
+	farAway   = 1 << 17 // elements of an A that will not be in the L2 when it is needed
+	deepBlock = 256     // steps of k that give tiles the time to ask for what comes next
 )
 
 // engine multiplies with one instruction set. It keeps the scratch of past
@@ -102,6 +105,7 @@ type plan[T tensor.Float] struct {
 
 	// Its partition: first packs tasks that pack, then bands of rows by spans of columns.
 	packs, rows, span, spans int
+	threads                  int
 	ready                    atomic.Int64 // packs done
 	task                     func(i int)
 	own                      worker[T] // for a caller alone
@@ -115,13 +119,17 @@ func (x *plan[T]) choose() {
 		x.depth = (x.depth + 7) &^ 7
 	}
 	s := x.isa
-	inPlace := !x.transB && (x.m <= fewRows || x.ldb < farRows) && (s.readsB || x.n%(s.width/2) == 0)
+	near := x.ldb < farRows && !(s.narrow && x.ldb%sameSets == 0)
+	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
 	enough := manyCols
-	if x.transA { // 12 neighbours a step come in one or two lines anyway
+	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
+	switch {
+	case x.transA && s.narrow:
+		enough, clash = someCols, true
+	case x.transA: // 12 neighbours a step come in one or two lines anyway
 		enough *= 4
 	}
-	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
 	x.packsA = s.packsA || clash && x.n >= enough && x.m >= rowsMin
 }
 
@@ -165,7 +173,7 @@ func (x *plan[T]) alone() {
 		}
 	}
 	for i := 0; i < x.m; i += rowsMax {
-		x.compute(&x.own, i, min(i+rowsMax, x.m), 0, x.cols)
+		x.compute(&x.own, i, min(i+rowsMax, x.m), 0, x.cols, i+rowsMax)
 	}
 }
 
@@ -182,13 +190,15 @@ func (x *plan[T]) packB(p, j int) {
 
 // compute does rows [i0,i1) and columns [j0,j1) of the region, for all its
 // steps. The columns count from the region's first; j0 is a multiple of a panel.
-func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1 int) {
+// following is the row that this worker is likely to begin with next.
+func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 	s := &w.strip
 	s.ldc = x.ldc
 	for p := 0; p < x.steps; p += x.depth {
 		s.k = min(x.depth, x.steps-p)
 		s.acc = x.acc || x.p0+p > 0
 		w.lay(x, i0, i1, x.p0+p)
+		x.lookAhead(s, i0, i1, x.p0+p+s.k, following)
 		for j := j0; j < j1; j += x.isa.width {
 			s.w = min(x.isa.width, j1-j)
 			s.c = x.c[x.j0+j:]
@@ -199,6 +209,25 @@ func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1 int) {
 			}
 			x.isa.strip(s)
 		}
+	}
+}
+
+// lookAhead sets what the strips of rows [i0,i1) ask for: A's next block, or the
+// first one of the rows from following on.
+func (x *plan[T]) lookAhead(s *strip[T], i0, i1, p, following int) {
+	rows := i1 - i0
+	if p >= x.p0+x.steps {
+		i0, p = following, x.p0
+		rows = min(rows, x.m-i0)
+	}
+	s.ahead.left = 0
+	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway {
+		return
+	}
+	if k := min(x.depth, x.k-p); x.transA {
+		s.ahead.look(x.a, p*x.lda+i0, x.lda, k, rows)
+	} else {
+		s.ahead.look(x.a, i0*x.lda+p, x.lda, rows, k)
 	}
 }
 
@@ -223,16 +252,26 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 	for i := i0; i < i1; {
 		h := x.isa.next(i1 - i)
 		t := tile{row: i, rows: min(h, i1-i), height: h, at: i*x.lda + p, rs: x.lda, ks: 1}
+		along := t.rows * x.lda // from a tile to the next
 		if x.transA {
-			t.at, t.rs, t.ks = p*x.lda+i, 1, x.lda
+			t.at, t.rs, t.ks, along = p*x.lda+i, 1, x.lda, t.rows
+		}
+		alike := 1 // tiles of this height in a row
+		for next := i + h; next < i1 && t.rows == h && x.isa.next(i1-next) == h && next+h <= i1; next += h {
+			alike++
 		}
 		if x.packsA {
-			t.rs, t.ks = x.isa.packA(w.a[used:], x.a[t.at:], x.lda, x.transA, t.rows, h, s.k)
-			t.at = used
-			used += h * (s.k + slack)
+			apart := h * (s.k + slack)
+			t.rs, t.ks = x.isa.packA(w.a[used:], apart, x.a[t.at:], x.lda, x.transA, alike, t.rows, h, s.k)
+			t.at, along = used, apart
+			used += alike * apart
 		}
-		w.tiles = append(w.tiles, t)
-		i += t.rows
+		for range alike {
+			w.tiles = append(w.tiles, t)
+			t.at += along
+			t.row += t.rows
+		}
+		i = t.row
 	}
 	s.tiles = w.tiles
 }

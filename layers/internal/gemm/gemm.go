@@ -43,10 +43,12 @@ func Gemm[T tensor.Float](p *parallel.Pool, f Form, m, n, k int, a []T, lda int,
 // ISA names the instruction set of the float32 path: avx512, avx2 or portable.
 func ISA() string { return single.isa.name }
 
-// single and double are the engines of this processor.
+// single and double are the engines of this processor; singles are those of all
+// its instruction sets, the fastest last.
 var (
-	single = newEngine(bestISA())
-	double = newEngine(portable[float64]())
+	singles = newEngines(paths())
+	single  = singles[len(singles)-1]
+	double  = newEngine(portable[float64]())
 )
 
 func engineOf[T tensor.Float]() *engine[T] {
@@ -54,6 +56,13 @@ func engineOf[T tensor.Float]() *engine[T] {
 		return e
 	}
 	return any(double).(*engine[T])
+}
+
+func newEngines[T tensor.Float](all []*isa[T]) (es []*engine[T]) {
+	for _, s := range all {
+		es = append(es, newEngine(s))
+	}
+	return es
 }
 
 // check panics unless the operands fit their slices. The assembly reads and

@@ -118,11 +118,10 @@ func everySize(f func(form Form, m, n, k int)) {
 }
 
 func TestEveryFormMatchesTheReferenceAtOddSizes(t *testing.T) {
-	paths := engines()
 	everySize(func(f Form, m, n, k int) {
 		pad := (m + n + k) % 2 * 5
 		x := newProblem[float32](f, m, n, k, pad, m%2 == n%2)
-		for _, e := range paths {
+		for _, e := range singles {
 			x.verify(t, x.run(e, nil))
 		}
 	})
@@ -141,7 +140,7 @@ func TestLargeProductsMatchTheReference(t *testing.T) {
 	for _, f := range forms {
 		for _, s := range [][3]int{{150, 100, 700}, {5, 1030, 2048}, {30, 2100, 64}, {60, 70, 2500}} {
 			x := newProblem[float32](f, s[0], s[1], s[2], 11, true)
-			for _, e := range engines() {
+			for _, e := range singles {
 				x.verify(t, x.run(e, p))
 			}
 		}
@@ -155,7 +154,7 @@ func TestPowerOfTwoStridesMatchTheReference(t *testing.T) {
 			m, n, k = 1024, 530, 33
 		}
 		x := newProblem[float32](f, m, n, k, 0, false)
-		for _, e := range engines() {
+		for _, e := range singles {
 			x.verify(t, x.run(e, nil))
 		}
 	}
@@ -178,7 +177,7 @@ func TestEveryThreadCountGivesTheSameBits(t *testing.T) {
 					}
 				}
 			}
-			for _, e := range engines() {
+			for _, e := range singles {
 				want := x.run(e, nil)
 				for _, p := range pools {
 					sameBits(t, fmt.Sprintf("%s %v threads=%d", e.isa.name, x, p.Threads()), x.run(e, p), want)
@@ -191,7 +190,7 @@ func TestEveryThreadCountGivesTheSameBits(t *testing.T) {
 // The rows and columns of C are made independently, so that a part computed
 // alone, in whatever tiles, has the bits of the whole.
 func TestPartsOfCHaveTheBitsOfTheWhole(t *testing.T) {
-	for _, e := range engines() {
+	for _, e := range singles {
 		for _, f := range forms {
 			x := newProblem[float32](f, 150, 90, 1100, 0, false)
 			whole := x.run(e, nil)
@@ -226,12 +225,12 @@ func sameBits(t *testing.T, what string, got, want []float32) {
 }
 
 func TestAssemblyPathsAgreeBitForBit(t *testing.T) {
-	paths := engines()[1:] // without the portable one
-	if len(paths) < 2 {
+	assembly := singles[1:] // without the portable one
+	if len(assembly) < 2 {
 		t.Skip("this processor has one assembly path at most")
 	}
 	for _, f := range forms {
 		x := newProblem[float32](f, 65, 77, 1100, 3, true)
-		sameBits(t, x.String(), x.run(paths[0], nil), x.run(paths[1], nil))
+		sameBits(t, x.String(), x.run(assembly[0], nil), x.run(assembly[1], nil))
 	}
 }

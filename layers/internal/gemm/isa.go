@@ -17,11 +17,15 @@ type isa[T tensor.Float] struct {
 	readsB bool
 	// packsA: tiles want A as packA leaves it. Otherwise packing is optional.
 	packsA bool
+	// narrow: tiles have so few sums for what they read that it must lie close: a B
+	// whose rows fall into one set of the L1 and a stored [k,m] want packing.
+	narrow bool
 
 	strip func(s *strip[T])
-	// packA copies rows×k of op(A), stored at src with row stride ld, to dst and
-	// returns the strides of rows and of k there. height is the tile's.
-	packA func(dst, src []T, ld int, trans bool, rows, height, k int) (rs, ks int)
+	// packA copies tiles of rows×k of op(A), stored one after the other from src
+	// with row stride ld, to dst, apart from each other, and returns the strides of
+	// rows and of k there. height is a tile's; where it is more, there is one tile.
+	packA func(dst []T, apart int, src []T, ld int, trans bool, tiles, rows, height, k int) (rs, ks int)
 	// packB copies k×w of op(B) to dst, k rows of width elements, zero from w on.
 	packB func(dst, src []T, ld int, trans bool, k, w, width int)
 	// fma runs turns of independent multiply-adds on registers and returns how
@@ -36,10 +40,44 @@ type strip[T tensor.Float] struct {
 	tiles []tile
 	b     []T // row p at p·bs
 	bs    int
+	ahead ahead[T]
 	c     []T // row i at i·ldc
 	ldc   int
 	w     int
 	acc   bool
+}
+
+// ahead is what will be read after the strips under way, a matrix within a. While
+// tiles multiply they ask for it, a column of cache lines a tile.
+type ahead[T tensor.Float] struct {
+	a         []T
+	ld        int // of its rows
+	rows      int
+	row, left int // next to ask for: the row, and how many columns of lines
+}
+
+// lineElements is how many float32 a cache line has.
+const lineElements = 16
+
+// look sets what to ask for: rows × cols from at on.
+func (h *ahead[T]) look(a []T, at, ld, rows, cols int) {
+	h.a, h.ld, h.rows, h.row = a[at:], ld, rows, 0
+	h.left = (cols + lineElements - 1) / lineElements
+}
+
+// ask returns where the next lines to ask for begin, and the bytes between them,
+// for a tile that asks so many times.
+func (h *ahead[T]) ask(times int) (first *T, apart int) {
+	first, apart = &h.a[h.row*h.ld], 4*h.ld
+	if h.row += times; h.row < h.rows && times > 0 {
+		return first, apart
+	}
+	h.row = 0
+	h.left--
+	if h.left > 0 {
+		h.a = h.a[min(lineElements, len(h.a)-1-(h.rows-1)*h.ld):]
+	}
+	return first, apart
 }
 
 // tile is some rows of A: element (i,p) lies at a[at + i·rs + p·ks].

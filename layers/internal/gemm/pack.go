@@ -2,23 +2,23 @@ package gemm
 
 import "stillhouse/layers/tensor"
 
-// packAGo packs A as [k,height], rows beyond those there are zero.
-func packAGo[T tensor.Float](dst, src []T, ld int, trans bool, rows, height, k int) (rs, ks int) {
-	dst = dst[:k*height]
-	if trans {
-		for p := range k {
-			d := dst[p*height:][:height]
-			copy(d, src[p*ld:][:rows])
-			clear(d[rows:])
+// packAGo packs A as [k,height] a tile, rows beyond those there are zero.
+func packAGo[T tensor.Float](dst []T, apart int, src []T, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
+	for t := range tiles {
+		d := dst[t*apart:][:k*height]
+		if rows < height {
+			clear(d)
 		}
-		return 1, height
-	}
-	if rows < height {
-		clear(dst)
-	}
-	for i := range rows {
-		for p, v := range src[i*ld:][:k] {
-			dst[p*height+i] = v
+		if trans {
+			for p := range k {
+				copy(d[p*height:], src[p*ld+t*rows:][:rows])
+			}
+			continue
+		}
+		for i := range rows {
+			for p, v := range src[(t*rows+i)*ld:][:k] {
+				d[p*height+i] = v
+			}
 		}
 	}
 	return 1, height

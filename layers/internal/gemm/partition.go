@@ -5,7 +5,7 @@ import "runtime"
 // partition cuts the region for so many threads and returns the number of
 // tasks. It may depend on the threads because it cuts C only.
 func (x *plan[T]) partition(threads int) int {
-	x.packs = 0
+	x.packs, x.threads = 0, threads
 	if x.packsB {
 		x.packs = x.panels() * ((x.steps + x.depth - 1) / x.depth)
 	}
@@ -44,7 +44,7 @@ func (x *plan[T]) do(e *engine[T], i int) {
 	i -= x.packs
 	i0, j0 := i/x.spans*x.rows, i%x.spans*x.span
 	w := e.workers.Get().(*worker[T])
-	x.compute(w, i0, min(i0+x.rows, x.m), j0, min(j0+x.span, x.cols))
+	x.compute(w, i0, min(i0+x.rows, x.m), j0, min(j0+x.span, x.cols), i0+x.threads*x.rows)
 	w.strip = strip[T]{}
 	e.workers.Put(w)
 }

@@ -9,20 +9,23 @@ import (
 // Peak measures what the float32 path could reach at most: multiply-adds of its
 // instruction set on registers alone, on all threads of the pool, in GFLOP/s.
 // It is the best of five runs of about 20 ms.
-func Peak(p *parallel.Pool) (gflops float64) {
-	turns := 1 << 12
-	for took := time.Duration(0); took < 10*time.Millisecond; {
+func Peak(p *parallel.Pool) (gflops float64) { return single.isa.peak(p, 5, 20*time.Millisecond) }
+
+// peak is Peak on this path: the best of so many runs of about so long.
+func (s *isa[T]) peak(p *parallel.Pool, runs int, long time.Duration) (gflops float64) {
+	turns := 1 << 10
+	for took := time.Duration(0); took < long/2; {
 		turns *= 2
 		start := time.Now()
-		single.isa.fma(turns)
+		s.fma(turns)
 		took = time.Since(start)
-		if took >= 10*time.Millisecond {
-			turns = int(float64(turns) * float64(20*time.Millisecond) / float64(took))
+		if took >= long/2 {
+			turns = int(float64(turns) * float64(long) / float64(took))
 		}
 	}
-	loop := func(int) { single.isa.fma(turns) }
-	each := single.isa.fma(turns) // operations on one thread
-	for range 5 {
+	loop := func(int) { s.fma(turns) }
+	each := s.fma(turns) // operations on one thread
+	for range runs {
 		start := time.Now()
 		p.For(p.Threads(), loop)
 		gflops = max(gflops, float64(p.Threads())*each/time.Since(start).Seconds()/1e9)

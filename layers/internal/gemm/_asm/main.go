@@ -23,6 +23,10 @@ func main() {
 	}
 	copy512("copy16", 1)
 	copy512("copy32", 2)
+	copyRows("copyRows", true)
+	copyRows("copyRowsAVX2", false)
+	copyTiles("copyTiles12", true)
+	copyTiles("copyTiles6", false)
 	transpose512()
 	transpose256()
 	peak("peakAVX512", true)

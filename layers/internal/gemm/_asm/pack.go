@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -28,6 +30,9 @@ func copy512(name string, vecs int) {
 	}
 	Label(name + "_loop")
 	for j := range vecs {
+		PREFETCHT0(Mem{Base: src, Index: lds, Scale: 8, Disp: 64 * j})
+	}
+	for j := range vecs {
 		VMOVUPS_Z(Mem{Base: src, Disp: 64 * j}, valid[j], v[j])
 		VMOVUPS(v[j], Mem{Base: dst, Disp: 64 * j})
 	}
@@ -35,6 +40,124 @@ func copy512(name string, vecs int) {
 	ADDQ(ldd, dst)
 	DECQ(k)
 	JNZ(LabelRef(name + "_loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// copyRows emits a copy of whole rows. While one is copied the one after the
+// next is asked for: rows are as far apart as the operand is wide, where no
+// processor looks ahead by itself.
+func copyRows(name string, wide bool) {
+	TEXT(name, NOSPLIT, "func(rows, n int, src *float32, lds int, dst *float32, ldd int)")
+	Doc(name + " copies rows of n elements; strides in bytes.")
+	Pragma("noescape")
+	rows, n := Load(Param("rows"), GP64()), Load(Param("n"), GP64())
+	src, lds := Load(Param("src"), GP64()), Load(Param("lds"), GP64())
+	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
+	var valid Register
+	if wide {
+		valid = tailMask(n)
+	}
+	SHLQ(Imm(2), n)
+	whole, ahead, at := GP64(), GP64(), GP64()
+	MOVQ(n, whole)
+	ANDQ(I32(-64), whole)
+	from := Mem{Base: src, Index: at, Scale: 1}
+	to := Mem{Base: dst, Index: at, Scale: 1}
+	Label(name + "_row")
+	LEAQ(Mem{Base: src, Index: lds, Scale: 2}, ahead)
+	XORQ(at, at)
+	CMPQ(at, whole)
+	JGE(LabelRef(name + "_tail"))
+	Label(name + "_loop")
+	PREFETCHT0(Mem{Base: ahead, Index: at, Scale: 1})
+	if wide {
+		v := ZMM()
+		VMOVUPS(from, v)
+		VMOVUPS(v, to)
+	} else {
+		v, u := YMM(), YMM()
+		VMOVUPS(from, v)
+		VMOVUPS(from.Offset(32), u)
+		VMOVUPS(v, to)
+		VMOVUPS(u, to.Offset(32))
+	}
+	ADDQ(Imm(64), at)
+	CMPQ(at, whole)
+	JLT(LabelRef(name + "_loop"))
+	Label(name + "_tail")
+	if wide {
+		v := ZMM()
+		VMOVUPS_Z(from, valid, v)
+		VMOVUPS(v, valid, to)
+	} else {
+		CMPQ(at, n)
+		JGE(LabelRef(name + "_next"))
+		v := XMM()
+		VMOVSS(from, v)
+		VMOVSS(v, to)
+		ADDQ(Imm(4), at)
+		JMP(LabelRef(name + "_tail"))
+	}
+	Label(name + "_next")
+	ADDQ(lds, src)
+	ADDQ(ldd, dst)
+	DECQ(rows)
+	JNZ(LabelRef(name + "_row"))
+	VZEROUPPER()
+	RET()
+}
+
+// tailMask returns the bits of n mod 16.
+func tailMask(n Register) Register {
+	left, bits, valid := GP64(), GP64(), K()
+	MOVQ(n, left)
+	ANDQ(Imm(15), left)
+	MOVQ(I32(-1), bits)
+	BZHIQ(left, bits, bits)
+	KMOVW(bits.As32(), valid)
+	return valid
+}
+
+// copyTiles emits a copy of k rows into tiles of 12 columns, or of 6 without wide
+// vectors: row p of tile t goes to dst + t·apart + 4·height·p. Rows of the operand
+// are read once, in order, however many tiles they feed.
+func copyTiles(name string, wide bool) {
+	height := 6
+	if wide {
+		height = 12
+	}
+	TEXT(name, NOSPLIT, "func(k, tiles int, src *float32, lds int, dst *float32, apart int)")
+	Doc(fmt.Sprintf("%s copies k rows into tiles of %d columns, apart bytes from one to the next.", name, height))
+	Pragma("noescape")
+	k, tiles := Load(Param("k"), GP64()), Load(Param("tiles"), GP64())
+	src, lds := Load(Param("src"), GP64()), Load(Param("lds"), GP64())
+	dst, apart := Load(Param("dst"), GP64()), Load(Param("apart"), GP64())
+	from, to, left := GP64(), GP64(), GP64()
+	Label(name + "_row")
+	MOVQ(src, from)
+	MOVQ(dst, to)
+	MOVQ(tiles, left)
+	Label(name + "_tile")
+	PREFETCHT0(Mem{Base: from, Index: lds, Scale: 4})
+	v, u := YMM(), XMM()
+	VMOVUPS(Mem{Base: from}, v.AsX())
+	VMOVUPS(v.AsX(), Mem{Base: to})
+	if wide {
+		VMOVUPS(Mem{Base: from, Disp: 16}, v)
+		VMOVUPS(v, Mem{Base: to, Disp: 16})
+	} else {
+		VMOVSD(Mem{Base: from, Disp: 16}, u)
+		VMOVSD(u, Mem{Base: to, Disp: 16})
+	}
+	ADDQ(Imm(uint64(4*height)), from)
+	ADDQ(apart, to)
+	DECQ(left)
+	JNZ(LabelRef(name + "_tile"))
+	ADDQ(lds, src)
+	ADDQ(Imm(uint64(4*height)), dst)
+	DECQ(k)
+	JNZ(LabelRef(name + "_row"))
 	VZEROUPPER()
 	RET()
 }
@@ -64,6 +187,7 @@ func transpose512() {
 	}
 	for i := range r {
 		VMOVUPS_Z(Mem{Base: src}, valid, r[i])
+		PREFETCHT1(Mem{Base: src, Disp: 128})
 		if i+1 < len(r) {
 			ADDQ(lds, src)
 			DECQ(rows)
@@ -123,6 +247,7 @@ func transpose256() {
 	for i := range r {
 		r[i] = YMM()
 		VMOVUPS(Mem{Base: src}, r[i])
+		PREFETCHT1(Mem{Base: src, Disp: 128})
 		if i+1 < len(r) {
 			ADDQ(lds, src)
 		}

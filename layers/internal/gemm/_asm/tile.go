@@ -11,7 +11,7 @@ import (
 // signature of every tile: C[rows,w] (+)= A[rows,k]·B[k,w]. Element (i,p) of A
 // lies at a + i·rs + p·ks, row p of B at b + p·bs, row i of C at c + i·ldc; the
 // strides are in bytes.
-const signature = "func(k int, a *float32, rs, ks int, b *float32, bs int, c *float32, ldc, w, acc int)"
+const signature = "func(k int, a *float32, rs, ks int, b *float32, bs int, c *float32, ldc, w, acc int, next *float32, apart int)"
 
 // unroll is the number of steps over k in one turn of a tile's loop.
 const unroll = 4
@@ -96,6 +96,18 @@ func prefetchA(rows int, a, ks Register) {
 	}
 }
 
+// prefetchNext asks, once a turn, for one line of what the caller reads after
+// this: rows of A that lie apart, where no processor looks ahead by itself. It
+// goes to the L2, since what is in use fills the L1.
+func prefetchNext(next Register) {
+	PREFETCHT1(Mem{Base: next})
+	apart, err := Param("apart").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	ADDQ(apart.Addr, next)
+}
+
 // tile512 emits a tile of rows × 16·vecs for AVX-512. Masks of w bits guard the
 // reads of B and everything about C, so w is free and nothing beyond is touched.
 func tile512(name string, rows, vecs int) {
@@ -129,7 +141,12 @@ func tile512(name string, rows, vecs int) {
 			SHRQ(Imm(16), flag)
 		}
 	}
-	turn := prefetchC(name, rows, 64*vecs, c, ldc)
+	next := Load(Param("next"), GP64())
+	askC := prefetchC(name, rows, 64*vecs, c, ldc)
+	turn := func() {
+		askC()
+		prefetchNext(next)
+	}
 
 	ptr := rowPointers(rows, a, rs)
 	sum := make([][]VecVirtual, rows)
@@ -195,7 +212,12 @@ func tile256(name string, rows, vecs int) {
 	bs := Load(Param("bs"), GP64())
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
-	turn := prefetchC(name, rows, 32*vecs, c, ldc)
+	next := Load(Param("next"), GP64())
+	askC := prefetchC(name, rows, 32*vecs, c, ldc)
+	turn := func() {
+		askC()
+		prefetchNext(next)
+	}
 
 	ptr := rowPointers(rows, a, rs)
 	sum := make([][]VecVirtual, rows)

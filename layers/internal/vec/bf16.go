@@ -51,11 +51,13 @@ func ProductsBF16[T tensor.Float](y []T, ldy int, x []T, rows int, w []BF16, out
 	checkProducts(len(y), ldy, len(x), rows, len(w), ldw, outs, n)
 	var sums [together * together]T
 	for o := 0; o < outs; {
-		count, ld := parting(outs-o, ldw)
+		first, count, apart := parting(o, outs)
+		o += count
+		ld := apart * ldw
 		for r := 0; r < rows; {
 			height := heightOf(rows - r)
 			if accelerated[T]() {
-				p, q, s := halves(w[o*ldw:], ldw), at(x[r*n:], n), at(sums[:], len(sums))
+				p, q, s := halves(w[first*ldw:], ldw), at(x[r*n:], n), at(sums[:], len(sums))
 				switch height {
 				case 4:
 					dots4x16(n, p, ld, q, n, s)
@@ -65,12 +67,11 @@ func ProductsBF16[T tensor.Float](y []T, ldy int, x []T, rows int, w []BF16, out
 					dots1x16(n, p, ld, q, n, s)
 				}
 			} else {
-				dotsBF16(&sums, height, x[r*n:], w[o*ldw:], ld, n)
+				dotsBF16(&sums, height, x[r*n:], w[first*ldw:], ld, n)
 			}
-			place(y[r*ldy+o:], ldy, height, count, &sums, add)
+			place(y[r*ldy+first:], ldy, height, count, apart, &sums, add)
 			r += height
 		}
-		o += count
 	}
 }
 

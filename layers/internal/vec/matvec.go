@@ -7,8 +7,8 @@ import (
 )
 
 // Products of few rows with a matrix whose rows are outputs: what decoding does
-// all day, as fast as memory gives W. W is read once and in order, whatever the
-// number of rows. The order of a sum depends on n and the instruction set alone,
+// all day, as fast as memory gives W. W is read once, whatever the number of
+// rows. The order of a sum depends on n and the instruction set alone,
 // so that parting the outputs or the rows over calls changes no bit.
 
 // together is how many rows of W the assembly multiplies at a time.
@@ -20,11 +20,13 @@ func Products[T tensor.Float](y []T, ldy int, x []T, rows int, w []T, outs, n in
 	checkProducts(len(y), ldy, len(x), rows, len(w), n, outs, n)
 	var sums [together * together]T
 	for o := 0; o < outs; {
-		count, ld := parting(outs-o, n)
+		first, count, apart := parting(o, outs)
+		o += count
+		ld := apart * n
 		for r := 0; r < rows; {
 			height := heightOf(rows - r)
 			if accelerated[T]() {
-				p, q, s := at(w[o*n:], n), at(x[r*n:], n), at(sums[:], len(sums))
+				p, q, s := at(w[first*n:], n), at(x[r*n:], n), at(sums[:], len(sums))
 				switch height {
 				case 4:
 					dots4x32(n, p, ld, q, n, s)
@@ -34,12 +36,11 @@ func Products[T tensor.Float](y []T, ldy int, x []T, rows int, w []T, outs, n in
 					dots1x32(n, p, ld, q, n, s)
 				}
 			} else {
-				dots(&sums, height, x[r*n:], w[o*n:], ld, n)
+				dots(&sums, height, x[r*n:], w[first*n:], ld, n)
 			}
-			place(y[r*ldy+o:], ldy, height, count, &sums, add)
+			place(y[r*ldy+first:], ldy, height, count, apart, &sums, add)
 			r += height
 		}
-		o += count
 	}
 }
 
@@ -55,14 +56,17 @@ func checkProducts(lenY, ldy, lenX, rows, lenW, ldw, outs, n int) {
 	}
 }
 
-// parting returns how many outputs the next call makes when so many are left,
-// and the distance of rows of W to tell it. The last few go alone: the same row
-// four times, so that the sums are made as everywhere.
-func parting(left, ldw int) (count, ld int) {
-	if left < together {
-		return 1, 0
+// parting returns the outputs that follow when o of outs are done: count of them
+// from first on, so far apart. Four streams a quarter of W from each other, each
+// read in order, come out of memory faster than one: processors look ahead by the
+// stream. The last few go alone: the same row four times, so that the sums are
+// made as everywhere.
+func parting(o, outs int) (first, count, apart int) {
+	quarter := outs / together
+	if o >= quarter*together {
+		return o, 1, 0
 	}
-	return together, ldw
+	return o / together, together, quarter
 }
 
 // heightOf returns how many rows of x to take when so many are left.
@@ -91,15 +95,16 @@ func dots[T tensor.Float](sums *[together * together]T, rows int, x, w []T, ld, 
 	}
 }
 
-// place writes the sums of height rows and count outputs where they belong.
-func place[T tensor.Float](y []T, ldy, height, count int, sums *[together * together]T, add bool) {
+// place writes the sums of height rows and count outputs, so far apart, where
+// they belong.
+func place[T tensor.Float](y []T, ldy, height, count, apart int, sums *[together * together]T, add bool) {
 	for r := range height {
-		to, from := y[r*ldy:][:count], sums[r*together:]
-		for o := range to {
+		to, from := y[r*ldy:], sums[r*together:]
+		for o := range count {
 			if add {
-				to[o] += from[o]
+				to[o*apart] += from[o]
 			} else {
-				to[o] = from[o]
+				to[o*apart] = from[o]
 			}
 		}
 	}

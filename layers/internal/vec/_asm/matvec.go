@@ -12,6 +12,10 @@ import (
 // to hide their latency, few enough to leave registers for four rows of x.
 const outputs = 4
 
+// aheadBytes is how far each row of W is asked for before it is used: enough
+// for memory's latency, little enough to stay in the L1 until then.
+const aheadBytes = 512
+
 // matvec emits the products of one, two and four rows of x with four rows of W
 // in float32 and in bfloat16, and the widening of the latter.
 func matvec() {
@@ -62,22 +66,14 @@ type dotter struct {
 func (d dotter) pass(first, rows int) {
 	ld := Load(Param("ldw"), GP64())
 	w := d.rowPointers("w", ld, d.bytes, 0, outputs)
-	// W is read once and in order: the next rows come while these are used. Four
-	// rows of x and both groups of W fill the L1; there they wait in the L2.
-	prefetch := PREFETCHT0
-	if rows == 4 {
-		prefetch = PREFETCHT1
-	}
-	ahead := GP64()
-	IMUL3Q(U32(outputs*d.bytes), ld, ahead)
-	ADDQ(w[0], ahead)
 	x := d.rowPointers("x", Load(Param("ldx"), GP64()), 4, first, rows)
 	acc := d.accumulators(rows * outputs)
-	d.each(1, func(int) {
-		for at := 0; at < d.lanes()*d.bytes*outputs; at += 64 {
-			prefetch(Mem{Base: ahead, Disp: at})
+	// A turn takes one line of each row of W, and asks for the line some turns on.
+	turn := 64 / (d.lanes() * d.bytes)
+	d.each(turn, func(j int) {
+		for o := 0; j == 0 && o < outputs; o++ {
+			PREFETCHT0(Mem{Base: w[o], Index: d.i, Scale: uint8(d.bytes), Disp: aheadBytes})
 		}
-		ADDQ(U32(d.lanes()*d.bytes*outputs), ahead)
 		xs := make([]VecVirtual, rows)
 		for r := range rows {
 			d.ptr["x"] = x[r]
@@ -123,7 +119,7 @@ func (d dotter) weights(row Register) VecVirtual {
 		return d.load("w")
 	}
 	v := d.vec()
-	VPMOVZXWD(Mem{Base: row, Index: d.i, Scale: 2}, v)
+	VPMOVZXWD(Mem{Base: row, Index: d.i, Scale: 2, Disp: d.offset / 2}, v)
 	VPSLLD(Imm(16), v, v)
 	return v
 }

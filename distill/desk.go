@@ -36,7 +36,7 @@ func NewDesk(p *layers.Pool, r *recipes.Recipe, teacher *Loaded, progress Progre
 func newExaminer(p *layers.Pool, r *recipes.Recipe, s *stream, teacher *Loaded) (*Examiner, error) {
 	x := &Examiner{
 		Pool: p, Teacher: teacher.Model, Tokenizer: teacher.Tokenizer, Modes: r.Eval.Modes,
-		B: min(8, r.Train.BatchSize), T: r.Data.SequenceLen, Batches: r.Data.Validation.Batches,
+		B: examined(r.Train.BatchSize), T: r.Data.SequenceLen, Batches: r.Data.Validation.Batches,
 		Fill: s.batches(data.Validation, 0), Tasks: map[string][]Question{}, Stop: lineEnds(teacher.Tokenizer),
 	}
 	if s.frame != nil {

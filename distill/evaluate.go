@@ -39,6 +39,9 @@ type Examiner struct {
 	Targets   *TargetCache // of the teacher, nil: it runs for every evaluation
 }
 
+// examined is how many sequences are examined at once.
+func examined(batch int) int { return min(8, batch) }
+
 // Evaluate measures a model against the teacher.
 func (x *Examiner) Evaluate(name string, m *layers.Model) (Evaluation, error) {
 	e := Evaluation{Name: name, Strip: m.Config.Strip()}

@@ -25,6 +25,7 @@ type Forecast struct {
 	Finish  []PhaseForecast `json:"finish"`
 	Tokens  int64           `json:"tokens"` // trained on, all phases
 	Memory  MemoryForecast  `json:"memory"`
+	Targets *TargetForecast `json:"teacher_cache,omitempty"` // nil when none are kept
 	Time    *TimeForecast   `json:"time,omitempty"` // nil when nothing was measured
 	NoTime  string          `json:"no_time,omitempty"`
 }
@@ -115,6 +116,10 @@ func NewForecast(r *recipes.Recipe, ram int64, p *layers.Pool, progress Progress
 	}
 	for _, ph := range f.phases() {
 		f.Tokens += ph.Tokens
+	}
+	var err error
+	if f.Targets, err = f.targets(); err != nil {
+		return nil, err
 	}
 	return &f.Forecast, f.measure(p, progress)
 }

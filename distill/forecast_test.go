@@ -2,6 +2,7 @@ package distill
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -72,6 +73,47 @@ func TestAdviceOnMemoryNamesThePhasesOwnKey(t *testing.T) {
 	}
 	if m := forecastMemory(r, &c, 1_500_000, 200<<20); m.Bound() != 200<<20 {
 		t.Errorf("a machine with less than the limit gives %d", m.Bound())
+	}
+}
+
+// TestAForecastOfTargetsIsWhatARunKeeps, and the memory of a pass what its graph takes.
+func TestAForecastOfTargetsIsWhatARunKeeps(t *testing.T) {
+	for _, cache := range []string{"{targets: hidden}", "{targets: topk, k: 8}"} {
+		dir := t.TempDir()
+		r := tinyRecipe(t, "teacher.cache="+cache, "teacher.cache.path="+dir, "finish=[]")
+		f, err := NewForecast(r, 0, nil, Quiet{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runAll(t, r, Options{})
+		var kept int64
+		for _, file := range cacheFiles(t, dir) {
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept += info.Size()
+		}
+		if f.Targets.Bytes != kept || f.Targets.Kept != kept {
+			t.Errorf("%s: foretold %+v, the run kept %d bytes", cache, *f.Targets, kept)
+		}
+	}
+	c, err := ReadConfig("embedded:teacher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := layers.New(c, tensor.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := layers.NewBatch(4, 64, tensor.F32)
+	pass, err := layers.NewPass(nil, m, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pass.Close()
+	if got, want := memoryOfPass(&c, 4*64), int64(pass.Memory()); got < want*9/10 || got > want*11/10 {
+		t.Errorf("foretold %d bytes of a pass, its graph takes %d", got, want)
 	}
 }
 

@@ -162,7 +162,7 @@ func (c *clock) secondsPerToken(ph Phase, teacher, student *layers.Model) (float
 // evaluations times one held-out batch and some answers.
 func (c *clock) evaluations() error {
 	r := c.recipe
-	x := &Examiner{Pool: c.pool, Teacher: c.teacher, B: min(8, r.Train.BatchSize), T: r.Data.SequenceLen, Batches: 1}
+	x := &Examiner{Pool: c.pool, Teacher: c.teacher, B: examined(r.Train.BatchSize), T: r.Data.SequenceLen, Batches: 1}
 	fill := randomTokens(c.config.VocabSize)
 	x.Fill = func(i int, b *layers.Batch) error { return fill(int64(i), b) }
 	batches := r.Data.Validation.Batches

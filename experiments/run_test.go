@@ -85,6 +85,37 @@ func timeless(r *Result) *Result {
 	return &c
 }
 
+// TestArmsShareTheTeachersTargets: with the same seed they read the same rows, and
+// every cell is examined on the same ones, so that all but the first look up what
+// they have in common. The result is that of arms which run the teacher.
+func TestArmsShareTheTeachersTargets(t *testing.T) {
+	mmr := strings.Replace(small, "{method: random}", "{method: mmr, steps: 3}", 1)
+	want, _, err := open(t, mmr).Run(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &notes{}
+	got, _, err := open(t, mmr, "teacher.cache.path="+t.TempDir()).Run(t.Context(), Options{Progress: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(timeless(want), timeless(got)); d != "" {
+		t.Error(d)
+	}
+	var shares []string
+	for _, line := range n.lines {
+		if _, fact, ok := strings.Cut(line, "teacher's targets: "); ok {
+			found, _, _ := strings.Cut(fact, " sequences")
+			shares = append(shares, found)
+		}
+	}
+	// The first arm's two seeds come first. A cell reads 3 steps of mmr, 2 of each of two stages, of 2 sequences, and twice
+	// the one held-out batch of 2, the teacher's examination first.
+	if want := "[2 of 18 4 of 18 18 of 18 18 of 18]"; fmt.Sprint(shares) != want {
+		t.Errorf("from the disk came %v, want %s", shares, want)
+	}
+}
+
 func TestLayersOfTakesTheLayersOfTheSourceSeedBySeed(t *testing.T) {
 	a := open(t, small+oneShot, "ablations.seeds=[0,1,2]")
 	// Asked for alone, it brings its source along, and nothing else.

@@ -55,7 +55,7 @@ func (k *checker) checkTargets() {
 	inside := func(at string, terms []Term) {
 		for i, t := range terms {
 			if !t.onLogits() {
-				k.problem("remove teacher.cache, or the term", "teacher.cache holds no outputs of blocks and mixers, which "+t.Type+" compares", entryKey(at, i), "teacher.cache")
+				k.problem("remove it, or the term", "teacher.cache holds no outputs of blocks and mixers, which "+entryKey(at, i)+", "+t.Type+", compares", "teacher.cache", entryKey(at, i))
 			}
 		}
 	}

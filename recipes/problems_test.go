@@ -140,6 +140,9 @@ var planted = []plant{
 	{"not YAML", "  modes: [generate]", "  modes: §[generate", "not closed"},
 	{"not YAML", "checkpoint:\n  every", "checkpoint:\n§\tevery", "tabs"},
 	{"not YAML", "version: 1", "version: 1\n §name2: x", "indented"},
+
+	{"contradiction", "  path: embedded:teacher", "  path: embedded:teacher\n  §cache: {targets: topk}", "hidden, compares"},
+	{"not used", "  path: embedded:teacher", "  path: embedded:teacher\n  cache: {targets: hidden, §k: 5}", "topk"},
 }
 
 func plantIn(t *testing.T, p plant) (text string, line, column int) {

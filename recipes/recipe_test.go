@@ -159,6 +159,8 @@ func TestEveryChangeSaysWhatItCosts(t *testing.T) {
 		{"phases.1.logging_steps=3", "phases.1.logging_steps", Effect{Kind: Harmless}},
 		{"stages.1.objective=[{type: jsd}]", "stages.1.objective", Effect{RedoFromStage, 2}},
 		{"finish.0.max_steps=5", "finish.0.max_steps", Effect{Kind: RedoFinish}},
+		{"teacher.cache.max_size=1GiB", "teacher.cache", Effect{Kind: Harmless}}, // the last hidden states, as the teacher gives them
+		{"teacher.cache.targets=topk", "teacher.cache", Effect{RedoFromStage, 1}},
 	} {
 		changed := mustLoad(t, "tiny", []string{"stages=[{}, {gate: {metric: val_kl, max: 9}}]", c.set}, nil)
 		found := false
@@ -181,6 +183,14 @@ func TestEveryChangeSaysWhatItCosts(t *testing.T) {
 	before, after := mustLoad(t, "quickstart", late, nil), mustLoad(t, "quickstart", append(late, "train.per_device_train_batch_size=4"), nil)
 	if d := Diff(before, after); len(d) != 1 || d[0].Effect != (Effect{RedoFromStage, 2}) {
 		t.Errorf("a batch that rescoring reads: got %+v", d)
+	}
+	top := mustLoad(t, "quickstart", []string{"importance.method=mmr", "teacher.cache={targets: topk}"}, nil)
+	for set, want := range map[string]Effect{
+		"teacher.cache.k=32": {RedoFromStage, 0}, "teacher.cache.path=x": {Kind: Harmless}, "teacher.cache.targets=hidden": {RedoFromStage, 0},
+	} {
+		if d := Diff(top, mustLoad(t, "quickstart", []string{"importance.method=mmr", "teacher.cache={targets: topk}", set}, nil)); len(d) == 0 || d[0].Effect != want {
+			t.Errorf("%s: got %+v, want %v", set, d, want)
+		}
 	}
 	if !(Effect{RedoFromStage, 1}).Worse(Effect{RedoFromStage, 2}) || (Effect{Kind: Harmless}).Worse(Effect{Kind: RedoFinish}) {
 		t.Error("effects are not in order")

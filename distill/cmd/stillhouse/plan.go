@@ -126,6 +126,16 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 		fmt.Fprintf(w, "; this machine has %s", distill.HumanBytes(m.RAM))
 	}
 	fmt.Fprintln(w)
+	if t := f.Targets; t != nil {
+		fmt.Fprintf(w, "targets     %s of the teacher's (%s, %s tokens) in %s", distill.HumanBytes(t.Kept), t.Targets, distill.HumanCount(t.Tokens), t.Dir)
+		if t.Kept < t.Bytes {
+			fmt.Fprintf(w, "; all would take %s, teacher.cache.max_size is %s", distill.HumanBytes(t.Bytes), distill.HumanBytes(t.Limit))
+		}
+		fmt.Fprintf(w, "; where they are there already a step runs no teacher and takes %s less memory\n", distill.HumanBytes(t.Memory))
+		if free := thisMachine(t.Dir).Disk; free > 0 && free < t.Kept {
+			fmt.Fprintf(w, "            warning: %s are free there; what does not fit is computed every time\n", distill.HumanBytes(free))
+		}
+	}
 	switch {
 	case f.Time != nil:
 		s := func(x float64) string { return duration(time.Duration(x * float64(time.Second))) }

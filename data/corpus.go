@@ -21,14 +21,15 @@ import (
 	"stillhouse/data/tasks"
 )
 
-// entry is one document in a file.
+// entry is one document in a file. There is one of 32 bytes in memory for every
+// document, and eight bytes more in part: what a corpus of any size takes.
 type entry struct {
+	offset  int64  // in the file
 	file    int32  // of corpus.files
 	line    int32  // of its first byte, from 1
 	size    int32  // bytes in the file
 	text    int32  // bytes of the document in it
-	windows int64  // how many rows it is worth, at least 1
-	offset  int64  // in the file
+	windows int32  // how many rows it is worth, at least 1
 	sum     uint32 // CRC-32C of those bytes: a file that changes under a run is noticed
 }
 
@@ -70,7 +71,7 @@ func (c *corpus) add(e entry, raw []byte, doc Document) entry {
 	e.size, e.text, e.sum = int32(len(raw)), int32(doc.bytes()), crc32.Checksum(raw, castagnoli)
 	e.windows = 1
 	if !doc.Whole {
-		e.windows = max(1, int64(doc.bytes()/(bytesPerToken*c.rowLen)))
+		e.windows = max(1, int32(doc.bytes()/(bytesPerToken*c.rowLen)))
 	}
 	fmt.Fprintf(c.sha, "%s\x00%d\x00%d\x00", c.files[e.file], e.offset, len(raw))
 	c.sha.Write(raw)
@@ -78,40 +79,39 @@ func (c *corpus) add(e entry, raw []byte, doc Document) entry {
 	return e
 }
 
-// keyed is an entry and the hash that decides its split.
-type keyed struct {
-	entry
-	hash uint64
-}
-
-// divide fills the splits: a document is held out if its hash is in the lowest
-// fraction of all hashes there could be, so that it stays where it is when others
-// come or go. Small corpora bend that rule, or a split would be empty.
-func (c *corpus) divide(all []keyed, fraction float64) {
-	hashes := make([]uint64, len(all))
-	for i, k := range all {
-		hashes[i] = k.hash
-	}
-	slices.Sort(hashes)
-	hashes = slices.Compact(hashes) // equal documents stay together
-	held, _ := slices.BinarySearchFunc(hashes, fraction, func(h uint64, f float64) int {
+// divide fills the splits from all documents and the hash of each: a document is
+// held out if its hash is in the lowest fraction of all hashes there could be, so
+// that it stays where it is when others come or go. Small corpora bend that rule, or
+// a split would be empty. It takes over the memory of all.
+func (c *corpus) divide(all []entry, hashes []uint64, fraction float64) {
+	sorted := slices.Clone(hashes)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted) // equal documents stay together
+	held, _ := slices.BinarySearchFunc(sorted, fraction, func(h uint64, f float64) int {
 		return cmp.Compare(float64(h>>11)/(1<<53), f)
 	})
 	if fraction > 0 {
-		held = min(max(held, 1), len(hashes)-1)
+		held = min(max(held, 1), len(sorted)-1)
 	}
-	for _, k := range all {
-		s := Train
-		if held > 0 && k.hash <= hashes[held-1] {
-			s = Validation
+	var out []entry
+	train := all[:0] // never ahead of what is read
+	for i, e := range all {
+		if held > 0 && hashes[i] <= sorted[held-1] {
+			out = append(out, e)
+		} else {
+			train = append(train, e)
 		}
-		p := &c.parts[s]
-		sum := k.windows
-		if n := len(p.upTo); n > 0 {
-			sum += p.upTo[n-1]
-		}
-		p.entries, p.upTo = append(p.entries, k.entry), append(p.upTo, sum)
 	}
+	c.parts[Train], c.parts[Validation] = newPart(train), newPart(out)
+}
+
+func newPart(entries []entry) part {
+	p, sum := part{entries: entries, upTo: make([]int64, len(entries))}, int64(0)
+	for i, e := range entries {
+		sum += int64(e.windows)
+		p.upTo[i] = sum
+	}
+	return p
 }
 
 func (c *corpus) info() SourceInfo {

@@ -28,7 +28,8 @@ func (c *corpus) readRecords(format string, cfg *Config) error {
 	}
 	decode := recordDecoder{format: format, lossOn: cfg.LossOn, template: cfg.Template}
 	c.decode = decode.record
-	var all []keyed
+	var all []entry
+	var hashes []uint64
 	for i, name := range c.files {
 		err := c.eachLine(int32(i), func(e entry, raw []byte) error {
 			doc, err := decode.record(raw)
@@ -38,7 +39,7 @@ func (c *corpus) readRecords(format string, cfg *Config) error {
 			if err == nil {
 				// By content, not by place: a record that is there twice cannot be
 				// in both splits.
-				all = append(all, keyed{c.add(e, raw, doc), contentHash(doc)})
+				all, hashes = append(all, c.add(e, raw, doc)), append(hashes, contentHash(doc))
 				return nil
 			}
 			at := fmt.Sprintf("line %d", e.line)
@@ -66,7 +67,7 @@ func (c *corpus) readRecords(format string, cfg *Config) error {
 	case len(all) == 0:
 		return fmt.Errorf("no lines in it")
 	}
-	c.divide(all, cfg.ValidationFraction)
+	c.divide(all, hashes, cfg.ValidationFraction)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,11 +71,8 @@ func TestNoSplitOfASmallCorpusIsEmpty(t *testing.T) {
 		{[]uint64{1, 2}, 0, 2, 0},
 	} {
 		var corpus corpus
-		var all []keyed
-		for _, h := range c.hashes {
-			all = append(all, keyed{entry{windows: 1}, h})
-		}
-		corpus.divide(all, c.fraction)
+		all := slices.Repeat([]entry{{windows: 1}}, len(c.hashes))
+		corpus.divide(all, c.hashes, c.fraction)
 		if train, held := len(corpus.parts[Train].entries), len(corpus.parts[Validation].entries); train != c.train || held != c.held {
 			t.Errorf("%v at %g: %d and %d, want %d and %d", c.hashes, c.fraction, train, held, c.train, c.held)
 		}

@@ -20,7 +20,8 @@ const (
 // bytes and leaves out the files whose first block unwanted, if not nil, names.
 func (c *corpus) readTexts(block int, unwanted func([]byte) bool, cfg *Config) error {
 	c.decode = func(raw []byte) (Document, error) { return textDocument(string(raw)), nil }
-	var all []keyed
+	var all []entry
+	var hashes []uint64
 	buf := make([]byte, block)
 	for i, name := range c.files {
 		docs, err := c.cut(int32(i), buf, unwanted)
@@ -31,13 +32,13 @@ func (c *corpus) readTexts(block int, unwanted func([]byte) bool, cfg *Config) e
 			c.skipped++
 		}
 		for n, e := range docs {
-			all = append(all, keyed{e, pathHash(name, n)})
+			all, hashes = append(all, e), append(hashes, pathHash(name, n))
 		}
 	}
 	if len(all) == 0 {
 		return fmt.Errorf("no text in it; hint: empty files, binary files and folders called testdata are left out")
 	}
-	c.divide(all, cfg.ValidationFraction)
+	c.divide(all, hashes, cfg.ValidationFraction)
 	return nil
 }
 

@@ -17,11 +17,15 @@
 // for templates that drop the reasoning of earlier turns.
 //
 // Templates are rendered by gonja with transformers' settings (trim_blocks,
-// lstrip_blocks) and functions (raise_exception, tojson as Python writes it). What
-// differs from Python, or may, is an error or stands here: tojson of a mapping
-// with several keys is refused, because their order is not kept; strftime_now does
-// not exist, because training text must not depend on the day (templates test for
-// it); indexing a string counts bytes.
+// lstrip_blocks) and functions (raise_exception, tojson as Python writes it). Where
+// it and Python differ in what templates use, this package does as Python (null is
+// none, lists are indexed from the end, mappings keep their order) or refuses: a
+// list, a mapping or null that would become text, which Python writes as [{'type':
+// and None; tojson of a content with several keys, whose order is not kept;
+// strftime_now, which does not exist, because training text must not depend on the
+// day (templates test for it). It is known to differ in these: an undefined name
+// "is none"; none is written as nothing; an index into a string counts bytes; upper
+// and lower map rune to rune; // and ** of numbers are Go's.
 //
 // A template is code from elsewhere: it can read nothing but its arguments, and a
 // panic in it is an error.

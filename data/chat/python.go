@@ -3,29 +3,98 @@ package chat
 // Where gonja and Python differ in what chat templates use.
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	"github.com/nikolalohinski/gonja/v2/exec"
 )
 
-// strMethods returns the methods of strings; replace, whose count gonja demands,
-// is ours.
+// strMethods returns the methods of strings. replace, whose count gonja demands,
+// split, which it cannot do at white space, and rsplit, which it does from the left,
+// are ours.
 func strMethods() *exec.MethodSet[string] {
-	own := map[string]exec.Method[string]{"replace": replace}
+	own := map[string]exec.Method[string]{"replace": replace, "split": splitFrom(strings.SplitN), "rsplit": splitFrom(splitRight)}
 	for name := range strings.FieldsSeq(`capitalize casefold center count encode endswith expandtabs find format index isalnum
 		isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower
-		lstrip partition removeprefix removesuffix rfind rindex rjust rpartition rsplit rstrip split splitlines startswith
+		lstrip partition removeprefix removesuffix rfind rindex rjust rpartition rstrip splitlines startswith
 		strip swapcase title upper zfill`) {
 		if m, ok := builtins.Methods.Str.Get(name); ok {
-			own[name] = m
+			own[name] = func(self string, value *exec.Value, arguments *exec.VarArgs) (any, error) {
+				v, err := m(self, value, arguments)
+				return asList(v), err
+			}
 		}
 	}
 	return exec.NewMethodSet(own)
+}
+
+// dictMethods returns the methods of mappings, in the order of the mapping: gonja
+// sorts the keys.
+func dictMethods() *exec.MethodSet[map[string]any] {
+	own := map[string]exec.Method[map[string]any]{}
+	if get, ok := builtins.Methods.Dict.Get("get"); ok {
+		own["get"] = get
+	}
+	for name, pick := range map[string]func(key, value *exec.Value) any{
+		"keys":   func(key, _ *exec.Value) any { return key.Interface() },
+		"values": func(_, value *exec.Value) any { return value.Interface() },
+		"items":  func(key, value *exec.Value) any { return list{key.Interface(), value.Interface()} },
+	} {
+		own[name] = func(self map[string]any, value *exec.Value, arguments *exec.VarArgs) (any, error) {
+			if err := arguments.Take(); err != nil {
+				return nil, exec.ErrInvalidCall(err)
+			}
+			l := list{}
+			if d, ok := value.Interface().(*exec.Dict); ok {
+				for _, p := range d.Pairs {
+					l = append(l, pick(p.Key, p.Value))
+				}
+				return l, nil
+			}
+			if len(self) > 1 {
+				return nil, errOrder
+			}
+			for k, v := range self {
+				l = append(l, pick(exec.AsValue(k), exec.ToValue(v)))
+			}
+			return l, nil
+		}
+	}
+	return exec.NewMethodSet(own)
+}
+
+// splitFrom is split and rsplit, by the function that cuts at a separator.
+func splitFrom(cut func(s, separator string, pieces int) []string) exec.Method[string] {
+	return func(self string, _ *exec.Value, arguments *exec.VarArgs) (any, error) {
+		var separator string
+		most := -1
+		if err := arguments.Take(
+			exec.PositionalArgument("sep", exec.AsValue(""), exec.StringArgument(&separator)),
+			exec.PositionalArgument("maxsplit", exec.AsValue(-1), exec.IntArgument(&most)),
+		); err != nil {
+			return nil, exec.ErrInvalidCall(err)
+		}
+		switch {
+		case separator == "" && most >= 0:
+			return nil, exec.ErrInvalidCall(errors.New("a split at white space takes no maxsplit here"))
+		case separator == "":
+			return asList(strings.Fields(self)), nil
+		case most >= 0:
+			most++ // from cuts to pieces
+		}
+		return asList(cut(self, separator, most)), nil
+	}
+}
+
+// splitRight is strings.SplitN from the right.
+func splitRight(s, separator string, pieces int) []string {
+	all := strings.Split(s, separator)
+	if pieces < 0 || len(all) <= pieces {
+		return all
+	}
+	first := len(all) - pieces + 1
+	return append([]string{strings.Join(all[:first], separator)}, all[first:]...)
 }
 
 func replace(self string, _ *exec.Value, arguments *exec.VarArgs) (any, error) {
@@ -41,116 +110,17 @@ func replace(self string, _ *exec.Value, arguments *exec.VarArgs) (any, error) {
 	return strings.Replace(self, before, after, count), nil
 }
 
-// toJSON writes a value as transformers' tojson does: json.dumps with
-// ensure_ascii=False, ", " and ": " between, nothing escaped for HTML.
-func toJSON(_ *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
-	if in.IsError() {
+// toText is the filter string.
+func toText(_ *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
+	switch err := params.Take(); {
+	case in.IsError():
 		return in
+	case err != nil:
+		return exec.AsValue(exec.ErrInvalidCall(err))
+	case in.IsDict():
+		return exec.AsValue(notText("a mapping"))
+	case in.IsList():
+		return exec.AsValue(notText("a list"))
 	}
-	indent := exec.AsValue(nil)
-	for name, v := range params.KwArgs {
-		if name != "indent" {
-			return exec.AsValue(exec.ErrInvalidCall(errors.New("tojson takes indent only, not " + name)))
-		}
-		indent = v
-	}
-	if len(params.Args) > 0 {
-		return exec.AsValue(exec.ErrInvalidCall(errors.New("tojson takes indent by its name only")))
-	}
-	var raw bytes.Buffer
-	e := json.NewEncoder(&raw)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(in.ToGoSimpleType(false)); err != nil {
-		return exec.AsValue(err)
-	}
-	width := 0
-	if !indent.IsNil() {
-		width = indent.Integer()
-	}
-	text, err := pythonJSON(raw.Bytes(), width)
-	if err != nil {
-		return exec.AsValue(err)
-	}
-	return exec.AsSafeValue(text)
-}
-
-var errOrder = errors.New("tojson of a mapping with several keys: their order in the file is not kept here, and the text would depend on it")
-
-// pythonJSON spaces JSON as json.dumps does.
-func pythonJSON(raw []byte, indent int) (string, error) {
-	if indent > 0 {
-		var w bytes.Buffer
-		if err := json.Indent(&w, bytes.TrimSpace(raw), "", strings.Repeat(" ", indent)); err != nil {
-			return "", err
-		}
-		return w.String(), checkOrder(raw)
-	}
-	var w strings.Builder
-	inString, escaped := false, false
-	for _, c := range bytes.TrimSpace(raw) {
-		w.WriteByte(c)
-		switch {
-		case escaped:
-			escaped = false
-		case inString && c == '\\':
-			escaped = true
-		case c == '"':
-			inString = !inString
-		case !inString && (c == ',' || c == ':'):
-			w.WriteByte(' ')
-		}
-	}
-	return w.String(), checkOrder(raw)
-}
-
-// checkOrder refuses mappings with more than one key.
-func checkOrder(raw []byte) error {
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return err
-	}
-	var walk func(v any) error
-	walk = func(v any) error {
-		switch v := v.(type) {
-		case []any:
-			for _, x := range v {
-				if err := walk(x); err != nil {
-					return err
-				}
-			}
-		case map[string]any:
-			if len(v) > 1 {
-				return errOrder
-			}
-			for _, x := range v {
-				if err := walk(x); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	return walk(v)
-}
-
-// plainNumbers makes json.Number the integer or float that a template expects:
-// 3 must not be written 3.0.
-func plainNumbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := strconv.Atoi(v.String()); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
-	case []any:
-		for i := range v {
-			v[i] = plainNumbers(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = plainNumbers(v[k])
-		}
-	}
-	return v
+	return exec.AsValue(in.String())
 }

@@ -3,6 +3,7 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -90,17 +91,21 @@ func (t *Template) Render(messages []Message, prompt bool) (string, error) {
 
 func (t *Template) render(messages []Message, prompt bool) (text string, err error) {
 	defer recovered("render", &err)
-	list := make([]any, len(messages))
+	turns := make(list, len(messages))
 	for i, m := range messages {
 		if t.marked && strings.ContainsAny(m.Content(), markBegin+markEnd) {
 			return "", fmt.Errorf("chat template: message %d holds U+E0F0 to U+E0F3, which mark turns here", i)
 		}
-		list[i] = map[string]any(m)
+		values := make(map[string]any, len(m))
+		for k, v := range m {
+			values[k] = asValues(v)
+		}
+		turns[i] = values
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text, err = t.parsed.ExecuteToString(exec.NewContext(map[string]any{
-		"messages": list, "add_generation_prompt": prompt, "bos_token": t.bos, "eos_token": t.eos,
+		"messages": turns, "add_generation_prompt": prompt, "bos_token": t.bos, "eos_token": t.eos,
 	}))
 	if err != nil {
 		return "", fmt.Errorf("chat template: %s", shorten(err.Error(), t.source))
@@ -112,13 +117,28 @@ func (t *Template) render(messages []Message, prompt bool) (text string, err err
 // a random number.
 func environment() *exec.Environment {
 	filters := exec.NewFilterSet(map[string]exec.FilterFunction{}).Update(builtins.Filters)
-	if err := filters.Replace("tojson", toJSON); err != nil {
-		panic("chat: " + err.Error()) // gonja has the filter, or was changed
+	for name, own := range map[string]exec.FilterFunction{"tojson": toJSON, "string": toText} {
+		if err := filters.Replace(name, own); err != nil {
+			panic("chat: " + err.Error()) // gonja has the filter, or was changed
+		}
+	}
+	for name := range strings.FieldsSeq("batch dictsort items list map reject rejectattr reverse select selectattr slice sort unique") {
+		theirs, ok := filters.Get(name)
+		if !ok {
+			panic("chat: gonja has no filter " + name)
+		}
+		err := filters.Replace(name, func(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
+			out := theirs(e, in, params)
+			return &exec.Value{Val: reflect.ValueOf(asList(out.Interface())), Safe: out.Safe}
+		})
+		if err != nil {
+			panic("chat: " + err.Error())
+		}
 	}
 	methods := builtins.Methods
-	methods.Str = strMethods()
+	methods.Str, methods.Dict = strMethods(), dictMethods()
 	return &exec.Environment{
-		Filters: filters, Tests: builtins.Tests, ControlStructures: builtins.ControlStructures, Methods: methods,
+		Filters: filters, Tests: tests(), ControlStructures: builtins.ControlStructures, Methods: methods,
 		Context: exec.EmptyContext().Update(builtins.GlobalFunctions).Update(exec.NewContext(map[string]any{
 			"raise_exception": func(message string) (string, error) { return "", errors.New(message) },
 		})),

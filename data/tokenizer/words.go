@@ -14,48 +14,56 @@ func (t *Tokenizer) encodeWord(dst []int32, s *scratch, word string) []int32 {
 	if t.byteLevel && len(word) == 1 && t.byteID[word[0]] >= 0 {
 		return append(dst, t.byteID[word[0]])
 	}
-	var slot *atomic.Pointer[cached]
-	if len(word) <= longestCached {
-		slot = t.cache.slot(word)
-		if c := slot.Load(); c.holds(word) {
-			return append(dst, c.ids[:c.count]...)
+	if t.seams == nil || len(word) <= shortClause || word[len(word)-1] < utf8.RuneSelf {
+		var known bool
+		if dst, known = t.recall(dst, word); known {
+			return dst
 		}
 	}
 	n := t.seams.cut(word)
 	if n == len(word) {
-		return t.remember(dst, s, slot, word)
+		return t.remember(dst, s, word)
 	}
 	for ; word != ""; n = t.seams.cut(word) {
-		dst = t.encodePart(dst, s, word[:n])
+		part := word[:n]
 		word = word[n:]
+		if _, odd := t.whole[part]; odd { // a token only where it is a pre-token of its own
+			dst = t.mergeSymbols(dst, t.symbols(s, part))
+			continue
+		}
+		var known bool
+		if dst, known = t.recall(dst, part); !known {
+			dst = t.remember(dst, s, part)
+		}
 	}
 	return dst
 }
 
-// encodePart appends the tokens of a pre-token's part between two seams.
-func (t *Tokenizer) encodePart(dst []int32, s *scratch, part string) []int32 {
-	if _, odd := t.whole[part]; odd { // a token only where it is a pre-token of its own
-		return t.mergeSymbols(dst, t.symbols(s, part))
+// shortClause in bytes: longer words that do not end in ASCII are cut before they
+// are looked for, because clauses seldom come back.
+const shortClause = 12
+
+// recall appends the tokens of a word met before.
+func (t *Tokenizer) recall(dst []int32, word string) (_ []int32, known bool) {
+	if len(word) > longestCached {
+		return dst, false
 	}
-	var slot *atomic.Pointer[cached]
-	if len(part) <= longestCached {
-		slot = t.cache.slot(part)
-		if c := slot.Load(); c.holds(part) {
-			return append(dst, c.ids[:c.count]...)
-		}
+	c := t.cache.slot(word).Load()
+	if c == nil || string(c.word[:c.length]) != word {
+		return dst, false
 	}
-	return t.remember(dst, s, slot, part)
+	return append(dst, c.ids[:c.count]...), true
 }
 
-// remember appends the tokens of a word and keeps them in slot, unless it is nil.
-func (t *Tokenizer) remember(dst []int32, s *scratch, slot *atomic.Pointer[cached], word string) []int32 {
+// remember appends the tokens of a word and keeps them.
+func (t *Tokenizer) remember(dst []int32, s *scratch, word string) []int32 {
 	from := len(dst)
 	dst = t.mergeWord(dst, s, word)
-	if count := len(dst) - from; slot != nil && count <= mostCached {
+	if count := len(dst) - from; len(word) <= longestCached && count <= mostCached {
 		c := &cached{length: uint8(len(word)), count: uint8(count)}
 		copy(c.word[:], word)
 		copy(c.ids[:], dst[from:])
-		slot.Store(c)
+		t.cache.slot(word).Store(c)
 	}
 	return dst
 }
@@ -200,8 +208,6 @@ type cached struct {
 func (c *wordCache) slot(word string) *atomic.Pointer[cached] {
 	return &c.slots[maphash.String(c.seed, word)%uint64(len(c.slots))]
 }
-
-func (c *cached) holds(word string) bool { return c != nil && string(c.word[:c.length]) == word }
 
 const (
 	longestCached = 30 // bytes: longer pre-tokens seldom come back

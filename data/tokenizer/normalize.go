@@ -44,19 +44,20 @@ func newNormalizer(p *part) (normalizer, error) {
 			return s
 		}, nil
 	case "NFC":
+		nfc := normalForm(norm.NFC)
 		return func(s string) string {
 			n := inertNFC(s)
 			if n == len(s) {
 				return s
 			}
-			return s[:n] + norm.NFC.String(s[n:])
+			return s[:n] + nfc(s[n:])
 		}, nil
 	case "NFD":
-		return norm.NFD.String, nil
+		return normalForm(norm.NFD), nil
 	case "NFKC":
-		return norm.NFKC.String, nil
+		return normalForm(norm.NFKC), nil
 	case "NFKD":
-		return norm.NFKD.String, nil
+		return normalForm(norm.NFKD), nil
 	case "Lowercase":
 		return func(s string) string { return eachRune(s, lowered) }, nil
 	case "StripAccents":

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/text/unicode/norm"
@@ -26,4 +27,30 @@ func TestWhatIsInertToNFCStaysWhateverFollows(t *testing.T) {
 			t.Fatalf("%q: %d bytes inert: got %q, want %q", s, n, got, want)
 		}
 	})
+}
+
+// On texts that package norm can do, the definition gives the same.
+func TestLongMarksAreNormalizedByTheDefinition(t *testing.T) {
+	texts := readVectors(t).Texts
+	for _, form := range []norm.Form{norm.NFC, norm.NFD, norm.NFKC, norm.NFKD} {
+		rapid.Check(t, func(t *rapid.T) {
+			s := drawText(t, texts)
+			if want := form.String(s); strings.Count(want, "\u034F") == strings.Count(s, "\u034F") {
+				if got := longForm(form, s); got != want {
+					t.Fatalf("form %d: %q gives %q, want %q", form, s, got, want)
+				}
+			}
+		})
+	}
+	// As the reference has them: 40 accents, one of them joined; sorted by class.
+	nfc := normalForm(norm.NFC)
+	if got, want := nfc("a"+strings.Repeat("\u0301", 40)), "á"+strings.Repeat("\u0301", 39); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := nfc("a"+strings.Repeat("\u0301\u0323", 40)), "ạ"+strings.Repeat("\u0323", 39)+strings.Repeat("\u0301", 40); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := nfc(strings.Repeat("\u0301\u0323", 20)+"x"), strings.Repeat("\u0323", 20)+strings.Repeat("\u0301", 20)+"x"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

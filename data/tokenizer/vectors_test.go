@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// testdata/vectors.json.gz is what Hugging Face tokenizers 0.23.3 makes of 2,103
+// testdata/vectors.json.gz is what Hugging Face tokenizers 0.23.3 makes of 2,074
 // generated texts, with a tokenizer in the shape of each family that models use.
 // testdata/vectors.py wrote it and trained the tokenizers:
 //

@@ -67,7 +67,9 @@ def generated():
     return out
 
 
-TEXTS = ["", " ", "a"] + [generated() for _ in range(2010)]
+TEXTS = ["", " ", "a"] + [generated() for _ in range(2010)] + [  # long runs
+    w * n for n in (31, 40, 97, 300) for w in ("a", "the", " ", "\n", "\t ", "日本", "é", "e\u0301", "👍🏽", "1", "'s", "!", "ー", "の")] + [
+    "a" + "\u0301" * 40, "\u0323\u0301" * 30, "x" + "\u0301\u0323" * 33 + "e\u0301", "각" + "\u0301" * 31, "ﬁ" + "\u0308" * 50 + "\u1161"]
 
 
 def added(id, content, special=True, normalized=False, **kw):

@@ -1,10 +1,11 @@
 // Package checkpoints keeps a run on the disk: what it decided, what it
 // measured, and states to go on from after any kind of end.
 //
-// There are four types here. A [Run] is a run folder, held by one process at a
+// There are five types here. A [Run] is a run folder, held by one process at a
 // time. A [Journal] is a file of lines that grows. A [State] is where training
 // stands, apart from the weights. A [Checkpoint] is a saved state whose bytes
-// were verified.
+// were verified. A [Cache], apart from all these, is a folder of what can be
+// computed again.
 //
 //	run, err := checkpoints.CreateRun("runs/quickstart")      // or OpenRun; locks it
 //	err = run.WriteFile(checkpoints.RecipeFile, recipe)       // atomic

@@ -9,10 +9,12 @@ import (
 
 // cohort trains the probes of mmr side by side. Each probe is the student with
 // one mixer replaced, which alone trains; so on one batch all of them share the
-// teacher's pass and, below their layer, the student's. Both run once and each
-// probe's graph begins at its own layer. Counting a pass through one block as 1,
-// a step of a probe alone costs 2L + (L-l), forward and back; here 2(L-l) and a
-// share of at most 2L. The bits are those of the probe alone.
+// teacher's pass and, below their layer, the student's. Both run once, at the first
+// stage as one, and each probe's graph begins at its own layer. Counting a pass
+// through one block as 1, a step of a probe alone costs 2L + (L-l), forward and
+// back; here 2(L-l) and a share of at most 2L. Above their layer probes have nothing
+// in common: each sees other activations, and its gradient passes through every
+// frozen block (whose weights get none). The bits are those of the probe alone.
 type cohort struct {
 	pool             *layers.Pool
 	teacher, student *layers.Model

@@ -27,7 +27,8 @@
 //
 // Objective. A weighted sum of divergences from the teacher, cross entropy and
 // distances of hidden states, each a mean over the unmasked tokens of a step. A
-// temperature divides both sides, and the term is multiplied by its square.
+// temperature divides both sides, and the term is multiplied by its square. What
+// the losses look at of the teacher may be kept on disk ([TargetCache]).
 //
 // Stage. Phases after one another, each with a fresh AdamW: first the new mixers
 // alone, then everything. The teacher is always the original. Matrices decay,

@@ -32,7 +32,9 @@ type Gather func(models []*layers.Model, ls []int) Cohort
 // With halving, all layers start with a fraction of the steps and the better
 // half goes on with twice as many, until the best have had them all: about
 // log₂(L) times cheaper, and as good for the layers that will be replaced next,
-// whose scores are the same as without.
+// whose scores are the same as without. Who goes on is told by the last half of
+// the steps so far: early a fifth of them would be a batch or two, and how hard
+// those are differs by layer as much as the layers do.
 func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scores, error) {
 	began := time.Now()
 	s := p.scores("mmr", fmt.Sprintf("distillation loss after %d steps", steps))
@@ -59,7 +61,11 @@ func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scor
 		}
 		for k, j := range alive {
 			losses[j] = append(losses[j], more[k]...)
-			s.Layers[j].Value = lastFifth(losses[j])
+			part := len(losses[j]) / 2
+			if round == len(ends)-1 {
+				part = len(losses[j]) / 5
+			}
+			s.Layers[j].Value = meanOfLast(losses[j], part)
 			if halving {
 				s.Layers[j].Steps = upTo
 			}
@@ -97,10 +103,10 @@ func rounds(layers, steps int, halving bool) []int {
 	return ends
 }
 
-// lastFifth is the mean of the last fifth, at least one value. A distillation
-// that left the numbers ranks last: as the largest that a file can hold.
-func lastFifth(losses []float64) float64 {
-	tail := losses[len(losses)-max(1, len(losses)/5):]
+// meanOfLast is the mean of the last n values, at least one. A distillation that
+// left the numbers ranks last: as the largest that a file can hold.
+func meanOfLast(losses []float64, n int) float64 {
+	tail := losses[len(losses)-max(1, n):]
 	var sum float64
 	for _, v := range tail {
 		sum += v

@@ -76,18 +76,20 @@ func TestHalvingWithFewerStepsThanRoundsStillTrainsEveryone(t *testing.T) {
 	}
 }
 
-func TestTheScoreIsTheMeanOfTheLastFifth(t *testing.T) {
+func TestTheScoreIsTheMeanOfTheLastValues(t *testing.T) {
 	for _, c := range []struct {
 		losses []float64
+		n      int
 		want   float64
 	}{
-		{[]float64{9, 8, 7, 6, 5, 4, 3, 2, 1, 0.5}, 0.75},
-		{[]float64{9, 8, 7}, 7},
-		{[]float64{9, 8, 7, 6, math.NaN()}, math.MaxFloat64},
-		{[]float64{9, 8, 7, 6, math.Inf(1)}, math.MaxFloat64},
-		{[]float64{math.NaN(), 8, 7, 6, 5}, 5}, // it came back
+		{[]float64{9, 8, 7, 6, 5, 4, 3, 2, 1, 0.5}, 2, 0.75},
+		{[]float64{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, 5, 2},
+		{[]float64{9, 8, 7}, 0, 7},
+		{[]float64{9, 8, 7, 6, math.NaN()}, 1, math.MaxFloat64},
+		{[]float64{9, 8, 7, 6, math.Inf(1)}, 1, math.MaxFloat64},
+		{[]float64{math.NaN(), 8, 7, 6, 5}, 1, 5}, // it came back
 	} {
-		if got := lastFifth(c.losses); got != c.want {
+		if got := meanOfLast(c.losses, c.n); got != c.want {
 			t.Errorf("%v: got %v, want %v", c.losses, got, c.want)
 		}
 	}

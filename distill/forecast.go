@@ -26,7 +26,7 @@ type Forecast struct {
 	Tokens  int64           `json:"tokens"` // trained on, all phases
 	Memory  MemoryForecast  `json:"memory"`
 	Targets *TargetForecast `json:"teacher_cache,omitempty"` // nil when none are kept
-	Time    *TimeForecast   `json:"time,omitempty"` // nil when nothing was measured
+	Time    *TimeForecast   `json:"time,omitempty"`          // nil when nothing was measured
 	NoTime  string          `json:"no_time,omitempty"`
 }
 

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -131,7 +130,7 @@ func TestASequencesTargetsDependOnItAlone(t *testing.T) {
 					}
 					for j, x := range got.Tensors() {
 						if !tensor.Equal(x.Rows(i*T, (i+1)*T), want[k].Tensors()[j]) {
-							t.Error(fmt.Sprintf("%s: tensor %d of kind %d at place %d of %d differs from alone", layout, j, k, i, len(rows)))
+							t.Errorf("%s: tensor %d of kind %d at place %d of %d differs from alone", layout, j, k, i, len(rows))
 						}
 					}
 				}

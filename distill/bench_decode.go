@@ -22,6 +22,7 @@ type DecodeReport struct {
 	Tokens     int            `json:"tokens"`      // decoded in each run
 	PeakGFlops float64        `json:"peak_gflops"` // medians of what was measured beside the runs
 	MemGBps    float64        `json:"mem_gbps"`
+	ReadGBps   float64        `json:"read_gbps"` // of reads alone, once
 	Prefill    []PrefillSpeed `json:"prefill"`
 	Decode     []DecodeSpeed  `json:"decode"`
 }
@@ -106,7 +107,7 @@ func BenchDecode(ctx context.Context, p *layers.Pool, b DecodeBench, progress Pr
 		}
 	}
 	progress.Advance(done, "")
-	r.PeakGFlops, r.MemGBps = middle(peaks), middle(memory)
+	r.PeakGFlops, r.MemGBps, r.ReadGBps = middle(peaks), middle(memory), layers.ReadBandwidth(p)
 	return r, nil
 }
 

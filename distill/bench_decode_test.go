@@ -16,6 +16,9 @@ func TestGenerationIsLaidAgainstBothLimits(t *testing.T) {
 	if len(r.Prefill) != 4 || len(r.Decode) != 8 { // teacher and student, two dtypes, and two batches
 		t.Fatalf("got %d and %d measurements: %+v", len(r.Prefill), len(r.Decode), r)
 	}
+	if r.PeakGFlops <= 0 || r.MemGBps <= 0 || r.ReadGBps <= 0 {
+		t.Errorf("a limit is missing: %+v", r)
+	}
 	for _, s := range r.Prefill {
 		if s.PerSec <= 0 || s.GFlops <= 0 || s.OfPeak <= 0 {
 			t.Errorf("a figure is missing: %+v", s)

@@ -43,3 +43,25 @@ func MemoryBandwidth(p *Pool) (gbps float64) {
 	}
 	return gbps
 }
+
+// ReadBandwidth measures reads alone, the sum of b[i]·c[i] over vectors in memory,
+// on all threads of the pool, in GB/s: the best of five passes. It is the limit of
+// what only reads, as decoding does, and lower than [MemoryBandwidth] where memory
+// takes stores beside reads. It allocates 128 MiB for its time.
+func ReadBandwidth(p *Pool) (gbps float64) {
+	b, c := make([]float32, bandwidthElements), make([]float32, bandwidthElements)
+	sums := make([]float32, bandwidthElements/bandwidthBlock)
+	for i := range b {
+		b[i], c[i] = 1, float32(i)
+	}
+	dot := func(i int) {
+		lo, hi := i*bandwidthBlock, (i+1)*bandwidthBlock
+		sums[i] = vec.Dot(b[lo:hi], c[lo:hi])
+	}
+	for range 5 {
+		began := time.Now()
+		p.For(len(sums), dot)
+		gbps = max(gbps, 2*4*bandwidthElements/time.Since(began).Seconds()/1e9)
+	}
+	return gbps
+}

@@ -61,7 +61,7 @@ func (a *app) benchDecode(c *cobra.Command, f decodeFlags, contexts []int, token
 // decodeText is the report of bench generate --geometry for people.
 func decodeText(w io.Writer, r *distill.DecodeReport) {
 	fmt.Fprintf(w, "%s  %.1f M parameters  %s, %d threads; medians of %d runs\n", r.Geometry, float64(r.Parameters)/1e6, r.ISA, r.Threads, r.Runs)
-	fmt.Fprintf(w, "multiply-adds %.1f GFLOP/s, memory %.1f GB/s\n", r.PeakGFlops, r.MemGBps)
+	fmt.Fprintf(w, "multiply-adds %.1f GFLOP/s, memory %.1f GB/s, reads alone %.1f GB/s\n", r.PeakGFlops, r.MemGBps, r.ReadGBps)
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.AppendHeader(table.Row{"read", "matrices", "context", "tokens/s", "GFLOP/s", "of peak"})

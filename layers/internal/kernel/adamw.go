@@ -40,10 +40,17 @@ type Optimizer[T tensor.Float] struct {
 	c1, c2                        float64 // bias corrections 1-βᵗ
 
 	norm, update, clear func(c int)
+	pass                *func(c int) // under way
+	run                 func(part int)
 }
 
 // adamChunk is elements [lo,hi) of a slot.
 type adamChunk struct{ slot, lo, hi int }
+
+// chunksTogether is how many chunks one part of the pool's work takes, 512 KiB of
+// each vector: a thread that reads on where it was gets more out of memory than
+// two that take turns.
+const chunksTogether = 32
 
 // optimizerChunk is 16 KiB of float32: long enough to hide the pool's
 // bookkeeping, short enough that one chunk's sum of squares is exact to 1e-6.
@@ -79,6 +86,11 @@ func NewOptimizer[T tensor.Float](p *parallel.Pool, slots []Slot[T]) *Optimizer[
 		vec.AdamW(s.W[k.lo:k.hi], s.M[k.lo:k.hi], s.V[k.lo:k.hi], s.G[k.lo:k.hi],
 			T(o.gscale), T(o.lr*s.LRScale), T(s.Decay), T(o.beta1), T(o.beta2), T(o.eps), T(o.c1), T(o.c2))
 	}
+	o.run = func(part int) {
+		for c := part * chunksTogether; c < min(len(o.chunks), (part+1)*chunksTogether); c++ {
+			(*o.pass)(c)
+		}
+	}
 	o.clear = func(c int) {
 		k := o.chunks[c]
 		clear(o.slots[k.slot].G[k.lo:k.hi])
@@ -93,7 +105,7 @@ func (o *Optimizer[T]) Slots() []Slot[T] { return o.slots }
 // with an LRScale of 0 left out. It is NaN or +Inf when any gradient is: callers
 // check it before they call Step.
 func (o *Optimizer[T]) GradNorm() float64 {
-	o.pool.For(len(o.chunks), o.norm)
+	o.each(&o.norm)
 	var s float64
 	for _, v := range o.sums {
 		s += v
@@ -136,8 +148,14 @@ func (o *Optimizer[T]) Step(lr, beta1, beta2, eps, gscale float64, t int) {
 	// and only the same β on both sides makes that cancel.
 	o.c1 = 1 - math.Pow(float64(T(beta1)), float64(t))
 	o.c2 = 1 - math.Pow(float64(T(beta2)), float64(t))
-	o.pool.For(len(o.chunks), o.update)
+	o.each(&o.update)
 }
 
 // ZeroGrad clears every gradient, ready for the next step's accumulation.
-func (o *Optimizer[T]) ZeroGrad() { o.pool.For(len(o.chunks), o.clear) }
+func (o *Optimizer[T]) ZeroGrad() { o.each(&o.clear) }
+
+// each runs a pass over all chunks.
+func (o *Optimizer[T]) each(pass *func(c int)) {
+	o.pass = pass
+	o.pool.For((len(o.chunks)+chunksTogether-1)/chunksTogether, o.run)
+}

@@ -126,10 +126,12 @@ func TestDamagedOrForeignParquetIsAnError(t *testing.T) {
 	for i := 40; i < 400; i++ {
 		flipped[i] ^= 0x55
 	}
-	dir := write(t, map[string]string{"cut.parquet": string(whole[:len(whole)/2]), "flipped.parquet": string(flipped)})
+	dir := write(t, map[string]string{"cut.parquet": string(whole[:len(whole)/2]), "flipped.parquet": string(flipped), "long.parquet": "PAR1\x99\x00\x00\xc8PAR1", "encrypted.parquet": string(whole[:len(whole)-1]) + "E"})
 	for path, want := range map[string]string{
 		filepath.Join(dir, "cut.parquet"):             "not a sound Parquet file",
 		filepath.Join(dir, "flipped.parquet"):         "",
+		filepath.Join(dir, "long.parquet"):            "a footer of 3355443353 bytes in a file of 12",
+		filepath.Join(dir, "encrypted.parquet"):       `it ends in "PARE", not in PAR1: cut short, or encrypted`,
 		writeParquet(t, []numbers{{3}}):               "no column text, prompt, completion or messages of texts; hint: its columns are [text]",
 		filepath.Join(t.TempDir(), "missing.parquet"): "no such file",
 	} {
@@ -161,6 +163,7 @@ func FuzzParquet(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add([]byte("PAR1\x99\x00\x00\xc8PAR1")) // a footer of 3.4 GB, found by fuzzing
 	path := filepath.Join(f.TempDir(), "d.parquet")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {

@@ -53,6 +53,28 @@ func Fetch(ctx context.Context, source string, show Progress) (string, error) {
 	return fetched(ctx, source, (*hub.Client).Model, show)
 }
 
+// cached returns where in the Hub's cache the description of a model lies; "" for
+// one that is not there. Other sources are returned as they are.
+func cached(source string) string {
+	if !strings.HasPrefix(source, hub.Prefix) {
+		return source
+	}
+	r, err := hub.ParseRef(source)
+	if err != nil {
+		return ""
+	}
+	c, err := hub.FromEnv(os.Getenv)
+	if err != nil {
+		return ""
+	}
+	c.Offline = true
+	dir, err := c.Config(context.Background(), r)
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
 // download shows a fetch as a piece of work in megabytes, from the first byte that
 // is not in the cache.
 type download struct {

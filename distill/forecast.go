@@ -157,7 +157,11 @@ func (f *forecast) readTeacher() (err error) {
 	t := f.recipe.Teacher
 	f.Teacher.Source = t.Path
 	if t.Train == nil {
-		if f.config, err = ReadConfig(t.Path); err != nil && t.Geometry != nil {
+		source := t.Path
+		if t.Geometry != nil {
+			source = cached(source) // nothing is fetched, or waited for, to plan
+		}
+		if f.config, err = ReadConfig(source); err != nil && t.Geometry != nil {
 			f.config, err = geometryConfig(*t.Geometry), nil // the path is for the run
 		}
 		if err != nil {

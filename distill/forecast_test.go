@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"stillhouse/layers"
@@ -54,6 +55,34 @@ func TestAForecastPredictsThePlanOfTheRun(t *testing.T) {
 	}
 	if got, want := before.Stages[1].Parameters, int64(l.Model.Size()); got != want {
 		t.Errorf("foretold %d parameters, the student has %d", got, want)
+	}
+}
+
+// The published run: 13.6 G weights in layers and 0.67 G in the head, 2 operations
+// each, the teacher's once and the student's three times, for 214.85 G tokens.
+func TestWhatDoesNotFitHasItsArithmetic(t *testing.T) {
+	r, err := recipes.Load("apriel-h1", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := layers.NewPool(1)
+	defer pool.Close()
+	f, err := NewForecast(r, 1<<30, pool, Quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	products := 8 * (13.63e9 + 0.67e9) * 214.85e9
+	work := (&forecast{Forecast: *f, recipe: r, config: geometryConfig(*r.Teacher.Geometry)}).arithmetic()
+	if work < products*0.95 || work > products*1.25 { // SFT has no teacher, attention has products of its own
+		t.Errorf("got %g operations, want about %g", work, products)
+	}
+	if f.Time != nil || !strings.HasPrefix(f.NoTime, "it does not fit; training is about 2.") || !strings.Contains(f.NoTime, " years at this machine's ") {
+		t.Errorf("got %q", f.NoTime)
+	}
+	for s, want := range map[float64]string{59: "59s", 36 * 3600: "36h0m0s", 3 * 24 * 3600: "3 days", 1e11: "3169 years"} {
+		if got := longTime(s); got != want {
+			t.Errorf("%g seconds: got %s, want %s", s, got, want)
+		}
 	}
 }
 

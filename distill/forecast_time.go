@@ -53,7 +53,7 @@ func (f *forecast) measure(p *layers.Pool, progress Progress) error {
 	case p == nil:
 		return nil
 	case !f.Memory.Fits:
-		f.NoTime = "it does not fit"
+		f.NoTime = "it does not fit; " + f.atPeak(p)
 		return nil
 	}
 	work := 0.0
@@ -61,7 +61,7 @@ func (f *forecast) measure(p *layers.Pool, progress Progress) error {
 		work = max(work, layers.StepArithmetic(&f.config, &f.config, k.batch*k.t, k.t))
 	}
 	if s := work / (layers.PeakFlops(p) * 1e9 * roughPeak); s > longestStep.Seconds() {
-		f.NoTime = fmt.Sprintf("one step is %.3g operations, too long to try", work)
+		f.NoTime = fmt.Sprintf("one step is %.3g operations, too long to try; %s", work, f.atPeak(p))
 		return nil
 	}
 	m, err := layers.New(f.config, tensor.F32)
@@ -82,6 +82,48 @@ func (f *forecast) measure(p *layers.Pool, progress Progress) error {
 	c.scorings()
 	f.Time.Seconds = f.Time.Train + f.Time.Scores + f.Time.Evaluate
 	return nil
+}
+
+// atPeak says how long the products of training alone would take if every one ran
+// at the speed of the fastest: what a run cannot beat by much on this machine. The
+// student counts as the teacher does, and all of it as trained.
+func (f *forecast) atPeak(p *layers.Pool) string {
+	work, peak := f.arithmetic(), layers.PeakFlops(p)*1e9
+	return fmt.Sprintf("training is about %.2g operations, %s at this machine's %.0f GFLOP/s", work, longTime(work/peak), peak/1e9)
+}
+
+// arithmetic returns the useful operations of all phases.
+func (f *forecast) arithmetic() (work float64) {
+	add := func(ph recipes.ResolvedPhase, teacher *layers.Config) {
+		work += layers.StepArithmetic(teacher, &f.config, 1, ph.Train.SequenceLen) * float64(ph.Tokens())
+	}
+	if ph, ok := f.recipe.TeacherPhase(); ok {
+		add(ph, nil)
+	}
+	for i := range f.Stages {
+		for _, ph := range f.recipe.StagePhases(i + 1) {
+			add(ph, &f.config)
+		}
+	}
+	for _, x := range f.recipe.Finish {
+		if x.Type == "sft" {
+			add(f.recipe.SFT(x), nil)
+		}
+	}
+	return work
+}
+
+// longTime writes seconds that may be centuries, for which time.Duration is too
+// short.
+func longTime(s float64) string {
+	const day, year = 24 * 3600, 365.25 * 24 * 3600
+	switch {
+	case s >= 2*year:
+		return fmt.Sprintf("%.0f years", s/year)
+	case s >= 2*day:
+		return fmt.Sprintf("%.0f days", s/day)
+	}
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
 // training times the phases.

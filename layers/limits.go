@@ -5,6 +5,7 @@ import (
 
 	"stillhouse/layers/internal/gemm"
 	"stillhouse/layers/internal/vec"
+	"stillhouse/layers/tensor"
 )
 
 // The limits of this machine, measured where they are used: a share of a peak
@@ -28,7 +29,7 @@ const bandwidthBlock = 1 << 16
 // vectors, not STREAM's three: a line that is stored to is fetched first. It
 // allocates 192 MiB for its time.
 func MemoryBandwidth(p *Pool) (gbps float64) {
-	a, b, c := make([]float32, bandwidthElements), make([]float32, bandwidthElements), make([]float32, bandwidthElements)
+	a, b, c := tensor.Make[float32](bandwidthElements), tensor.Make[float32](bandwidthElements), tensor.Make[float32](bandwidthElements)
 	triad := func(i int) {
 		lo, hi := i*bandwidthBlock, (i+1)*bandwidthBlock
 		vec.Triad(a[lo:hi], b[lo:hi], c[lo:hi], 3)
@@ -49,7 +50,7 @@ func MemoryBandwidth(p *Pool) (gbps float64) {
 // what only reads, as decoding does, and lower than [MemoryBandwidth] where memory
 // takes stores beside reads. It allocates 128 MiB for its time.
 func ReadBandwidth(p *Pool) (gbps float64) {
-	b, c := make([]float32, bandwidthElements), make([]float32, bandwidthElements)
+	b, c := tensor.Make[float32](bandwidthElements), tensor.Make[float32](bandwidthElements)
 	sums := make([]float32, bandwidthElements/bandwidthBlock)
 	for i := range b {
 		b[i], c[i] = 1, float32(i)

@@ -72,11 +72,11 @@ func New(dtype DType, shape ...int) *Tensor {
 	t := &Tensor{dtype: dtype, shape: append([]int(nil), shape...)}
 	switch dtype {
 	case F32:
-		t.f32 = make([]float32, n)
+		t.f32 = Make[float32](n)
 	case F64:
-		t.f64 = make([]float64, n)
+		t.f64 = Make[float64](n)
 	case I32:
-		t.i32 = make([]int32, n)
+		t.i32 = Make[int32](n)
 	default:
 		panic(fmt.Sprintf("tensor: New: unknown %v", dtype))
 	}

@@ -282,5 +282,5 @@ func grown[T tensor.Float](x []T, n int) []T {
 	if n <= cap(x) {
 		return x[:n]
 	}
-	return make([]T, n, n+n/4+256)
+	return tensor.Make[T](n + n/4 + 256)[:n]
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stillhouse/layers/internal/parallel"
+	"stillhouse/layers/tensor"
 )
 
 // Trial is a float32 product of random operands on one of the processor's
@@ -48,13 +49,13 @@ func NewTrial(isa string, f Form, m, n, k int) (*Trial, error) {
 	}
 	r := rand.New(rand.NewPCG(uint64(m), uint64(n)))
 	draw := func(n int) []float32 {
-		x := make([]float32, n)
+		x := tensor.Make[float32](n)
 		for i := range x {
 			x[i] = 2*r.Float32() - 1
 		}
 		return x
 	}
-	return &Trial{f, m, n, k, singles[at], draw(m * k), draw(k * n), make([]float32, m*n)}, nil
+	return &Trial{f, m, n, k, singles[at], draw(m * k), draw(k * n), tensor.Make[float32](m * n)}, nil
 }
 
 // Run multiplies once.

@@ -79,15 +79,15 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	}
 	k := &Attention[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
 	n := s.B * s.T * s.P
-	k.q, k.k, k.lse = make([]T, n*s.H), make([]T, n*s.G), make([]T, s.B*s.H*s.T)
+	k.q, k.k, k.lse = tensor.Make[T](n*s.H), tensor.Make[T](n*s.G), tensor.Make[T](s.B*s.H*s.T)
 	if o.Train {
-		k.dk, k.dv = make([]T, n*s.H), make([]T, n*s.H)
+		k.dk, k.dv = tensor.Make[T](n*s.H), tensor.Make[T](n*s.H)
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
-		t := &tileScratch[T]{s: make([]T, queryTile*s.T)}
+		t := &tileScratch[T]{s: tensor.Make[T](queryTile * s.T)}
 		if o.Train {
-			t.dp, t.dq = make([]T, queryTile*s.T), make([]T, s.T*s.P)
+			t.dp, t.dq = tensor.Make[T](queryTile*s.T), tensor.Make[T](s.T*s.P)
 		}
 		k.free <- t
 	}

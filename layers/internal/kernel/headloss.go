@@ -103,11 +103,11 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 	blocks := (k.chunk + headRows - 1) / headRows
 	k.rows, k.position = make([]int32, 0, n), make([]int32, n)
 	k.losses, k.sums = make([]float64, n*len(terms)), make([]float64, len(terms))
-	k.s, k.packed = make([]T, k.chunk*v), make([]T, k.chunk*d)
-	k.q = make([]T, blocks*v)
+	k.s, k.packed = tensor.Make[T](k.chunk*v), tensor.Make[T](k.chunk*d)
+	k.q = tensor.Make[T](blocks * v)
 	k.g = k.s
 	if needP {
-		k.p = make([]T, blocks*v)
+		k.p = tensor.Make[T](blocks * v)
 	}
 	if k.teacher && opt.Top > 0 {
 		k.τs = Temperatures(terms)
@@ -115,19 +115,19 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 			k.buckets = append(k.buckets, newBucketScratch(opt.Top))
 		}
 	} else if k.teacher {
-		k.t, k.packedT = make([]T, k.chunk*v), make([]T, k.chunk*size.TeacherD)
+		k.t, k.packedT = tensor.Make[T](k.chunk*v), tensor.Make[T](k.chunk*size.TeacherD)
 	}
 	if len(terms) > 1 || opt.Stats {
-		k.single = make([]T, blocks*v)
+		k.single = tensor.Make[T](blocks * v)
 	}
 	if opt.Grad {
-		k.dh = make([]T, n*d)
+		k.dh = tensor.Make[T](n * d)
 		if len(terms) > 1 {
-			k.g = make([]T, k.chunk*v)
+			k.g = tensor.Make[T](k.chunk * v)
 		}
 	}
 	if opt.GradHead {
-		k.dw = make([]T, v*d)
+		k.dw = tensor.Make[T](v * d)
 	}
 	if opt.Stats {
 		k.RowCE, k.RowKL, k.RowReverseKL, k.RowAgree = make([]float64, n), make([]float64, n), make([]float64, n), make([]bool, n)

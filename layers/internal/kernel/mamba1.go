@@ -87,23 +87,23 @@ func NewMamba1[T tensor.Float](p *parallel.Pool, s Mamba1Size, o Mamba1Options) 
 	n := s.B * s.T * s.E
 	k.conv = conv[T]{C: s.E, K: s.K}
 	k.scan = scan[T]{T: s.T, M: s.N, N: s.N, ldb: s.E, ldc: s.row(), ldx: s.E, ldd: s.E, checkpoint: scanCheckpoint}
-	k.xr, k.pre, k.x, k.br = make([]T, n), make([]T, n), make([]T, n), make([]T, n)
-	k.delta, k.y, k.a, k.state = make([]T, n), make([]T, n), make([]T, s.E*s.N), make([]T, s.B*s.E*s.N)
+	k.xr, k.pre, k.x, k.br = tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n)
+	k.delta, k.y, k.a, k.state = tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](s.E*s.N), tensor.Make[T](s.B*s.E*s.N)
 	k.rowParts = blocks(s.T)
 	if o.Train {
-		k.saved = make([]T, s.B*s.E*s.N*((s.T+scanCheckpoint-1)/scanCheckpoint))
-		k.dx, k.dbr, k.ddelta, k.dy, k.dc = make([]T, n), make([]T, n), make([]T, n), make([]T, n), make([]T, n)
+		k.saved = tensor.Make[T](s.B * s.E * s.N * ((s.T + scanCheckpoint - 1) / scanCheckpoint))
+		k.dx, k.dbr, k.ddelta, k.dy, k.dc = tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n)
 		parts := s.B * k.rowParts
-		k.dtaps, k.dbias = make([]T, parts*(s.K+1)*s.E), make([]T, parts*s.E)
-		k.da, k.dskip = make([]T, s.B*s.E*s.N), make([]T, s.B*s.E)
+		k.dtaps, k.dbias = tensor.Make[T](parts*(s.K+1)*s.E), tensor.Make[T](parts*s.E)
+		k.da, k.dskip = tensor.Make[T](s.B*s.E*s.N), tensor.Make[T](s.B*s.E)
 	}
 	k.free, k.windows = make(chan *scanScratch[T], p.Threads()), make(chan []T, p.Threads())
 	for range p.Threads() {
-		w := &scanScratch[T]{decays: make([]T, s.N*s.N)}
+		w := &scanScratch[T]{decays: tensor.Make[T](s.N * s.N)}
 		if o.Train {
 			m := s.N * s.N
-			w = &scanScratch[T]{make([]T, scanCheckpoint*m), make([]T, scanCheckpoint*m), make([]T, m), make([]T, s.N)}
-			k.windows <- make([]T, (rowBlock+s.K-1)*s.E+s.E)
+			w = &scanScratch[T]{tensor.Make[T](scanCheckpoint * m), tensor.Make[T](scanCheckpoint * m), tensor.Make[T](m), tensor.Make[T](s.N)}
+			k.windows <- tensor.Make[T]((rowBlock+s.K-1)*s.E + s.E)
 		}
 		k.free <- w
 	}

@@ -119,7 +119,8 @@ func (x *plan[T]) choose() {
 		x.depth = (x.depth + 7) &^ 7
 	}
 	s := x.isa
-	near := x.ldb < farRows && !(s.narrow && x.ldb%sameSets == 0)
+	aligned := x.ldb%lineElements == 0 || x.ldb < farRows/2 // else a row of a panel is three lines, not two
+	near := x.ldb < farRows && aligned && !(s.narrow && x.ldb%sameSets == 0)
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
 	enough := manyCols
@@ -127,6 +128,7 @@ func (x *plan[T]) choose() {
 	switch {
 	case x.transA && s.narrow:
 		enough, clash = someCols, true
+	case x.transA && clash: // all steps of a tile fall into one or two sets
 	case x.transA: // 12 neighbours a step come in one or two lines anyway
 		enough *= 4
 	}

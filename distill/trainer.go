@@ -244,6 +244,15 @@ func (t *Trainer) Memory() (activations, optimizer int) {
 	return activations, optimizer * 3 / 2 // m, v and the gradient
 }
 
+// nodes returns the number of nodes of all graphs.
+func (t *Trainer) nodes() int {
+	n := t.step.Nodes()
+	if t.targets != nil && t.targets.pass != nil {
+		n += t.targets.pass.Nodes()
+	}
+	return n
+}
+
 // Close lets go of the graphs.
 func (t *Trainer) Close() {
 	t.targets.Close()

@@ -85,7 +85,7 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
-		t := &tileScratch[T]{s: room[T](p, queryTile * s.T)}
+		t := &tileScratch[T]{s: room[T](p, queryTile*s.T)}
 		if o.Train {
 			t.dp, t.dq = room[T](p, queryTile*s.T), room[T](p, s.T*s.P)
 		}

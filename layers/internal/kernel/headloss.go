@@ -104,10 +104,10 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 	k.rows, k.position = room[int32](p, n)[:0], room[int32](p, n)
 	k.losses, k.sums = room[float64](p, n*len(terms)), make([]float64, len(terms))
 	k.s, k.packed = room[T](p, k.chunk*v), room[T](p, k.chunk*d)
-	k.q = room[T](p, blocks * v)
+	k.q = room[T](p, blocks*v)
 	k.g = k.s
 	if needP {
-		k.p = room[T](p, blocks * v)
+		k.p = room[T](p, blocks*v)
 	}
 	if k.teacher && opt.Top > 0 {
 		k.τs = Temperatures(terms)
@@ -118,16 +118,16 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 		k.t, k.packedT = room[T](p, k.chunk*v), room[T](p, k.chunk*size.TeacherD)
 	}
 	if len(terms) > 1 || opt.Stats {
-		k.single = room[T](p, blocks * v)
+		k.single = room[T](p, blocks*v)
 	}
 	if opt.Grad {
-		k.dh = room[T](p, n * d)
+		k.dh = room[T](p, n*d)
 		if len(terms) > 1 {
-			k.g = room[T](p, k.chunk * v)
+			k.g = room[T](p, k.chunk*v)
 		}
 	}
 	if opt.GradHead {
-		k.dw = room[T](p, v * d)
+		k.dw = room[T](p, v*d)
 	}
 	if opt.Stats {
 		k.RowCE, k.RowKL, k.RowReverseKL, k.RowAgree = room[float64](p, n), room[float64](p, n), room[float64](p, n), room[bool](p, n)

@@ -91,7 +91,7 @@ func NewMamba1[T tensor.Float](p *parallel.Pool, s Mamba1Size, o Mamba1Options) 
 	k.delta, k.y, k.a, k.state = room[T](p, n), room[T](p, n), room[T](p, s.E*s.N), room[T](p, s.B*s.E*s.N)
 	k.rowParts = blocks(s.T)
 	if o.Train {
-		k.saved = room[T](p, s.B * s.E * s.N * ((s.T + scanCheckpoint - 1) / scanCheckpoint))
+		k.saved = room[T](p, s.B*s.E*s.N*((s.T+scanCheckpoint-1)/scanCheckpoint))
 		k.dx, k.dbr, k.ddelta, k.dy, k.dc = room[T](p, n), room[T](p, n), room[T](p, n), room[T](p, n), room[T](p, n)
 		parts := s.B * k.rowParts
 		k.dtaps, k.dbias = room[T](p, parts*(s.K+1)*s.E), room[T](p, parts*s.E)
@@ -99,11 +99,11 @@ func NewMamba1[T tensor.Float](p *parallel.Pool, s Mamba1Size, o Mamba1Options) 
 	}
 	k.free, k.windows = make(chan *scanScratch[T], p.Threads()), make(chan []T, p.Threads())
 	for range p.Threads() {
-		w := &scanScratch[T]{decays: room[T](p, s.N * s.N)}
+		w := &scanScratch[T]{decays: room[T](p, s.N*s.N)}
 		if o.Train {
 			m := s.N * s.N
-			w = &scanScratch[T]{room[T](p, scanCheckpoint * m), room[T](p, scanCheckpoint * m), room[T](p, m), room[T](p, s.N)}
-			k.windows <- room[T](p, (rowBlock+s.K-1)*s.E + s.E)
+			w = &scanScratch[T]{room[T](p, scanCheckpoint*m), room[T](p, scanCheckpoint*m), room[T](p, m), room[T](p, s.N)}
+			k.windows <- room[T](p, (rowBlock+s.K-1)*s.E+s.E)
 		}
 		k.free <- w
 	}

@@ -102,7 +102,7 @@ func NewMamba2[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Options) 
 	k.r, k.state = room[T](p, n*k.opt.NormGroups), room[T](p, s.B*s.H*s.P*s.N)
 	k.rowParts = blocks(s.T)
 	if o.Train {
-		k.states = room[T](p, s.B * s.H * k.scan.chunks() * s.P * s.N)
+		k.states = room[T](p, s.B*s.H*k.scan.chunks()*s.P*s.N)
 		k.dxbc, k.dy, k.ddelta = room[T](p, n*C), room[T](p, n*E), room[T](p, n*s.H)
 		parts := s.B * k.rowParts
 		k.dtaps, k.dw, k.dheads = room[T](p, parts*(s.K+1)*C), room[T](p, parts*E), room[T](p, parts*s.H)
@@ -111,7 +111,7 @@ func NewMamba2[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Options) 
 	k.free, k.windows = make(chan *mamba2Scratch[T], p.Threads()), make(chan []T, p.Threads())
 	for range p.Threads() {
 		if o.Train {
-			k.windows <- room[T](p, (rowBlock + s.K - 1) * C)
+			k.windows <- room[T](p, (rowBlock+s.K-1)*C)
 		}
 		k.free <- &mamba2Scratch[T]{newSSDScratch[T](p, k.scan.Q, s.P, s.N, o.Train), room[T](p, E), room[T](p, E)}
 	}

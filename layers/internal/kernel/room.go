@@ -12,7 +12,7 @@ import (
 // of a kernel's memory comes from here, so that a step can be measured by
 // building it on paper.
 func room[T any](p *parallel.Pool, n int) []T {
-	if p.Enter(n * int(unsafe.Sizeof(*new(T)))) {
+	if p.Enter(inHeap(n * int(unsafe.Sizeof(*new(T))))) {
 		return nil
 	}
 	var made any
@@ -25,4 +25,14 @@ func room[T any](p *parallel.Pool, n int) []T {
 		return make([]T, n)
 	}
 	return made.([]T)
+}
+
+// inHeap returns what Go's heap takes for so many bytes: large ones are whole
+// pages of its own.
+func inHeap(bytes int) int {
+	const page, large = 8 << 10, 32 << 10
+	if bytes <= large {
+		return bytes
+	}
+	return (bytes + page - 1) / page * page
 }

@@ -71,24 +71,15 @@ func (c *cohort) Train(alive []int, steps int, tick func()) ([][]float64, error)
 // together is Train for one group of probes whose graphs stand side by side.
 func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([][]float64, error) {
 	ph := c.phase
-	b := layers.NewBatch(ph.B, ph.T, c.student.Embed.Value.DType())
+	b := c.student.Batch(ph.B, ph.T)
 	micro := microBatches(ph, c.student)
-	shared, err := c.share(b)
+	shared, graphs, err := c.graphs(group, b)
 	if err != nil {
 		return nil, err
 	}
 	defer shared.close()
-	graphs := make([]*layers.Step, len(group))
-	for i, k := range group {
-		s := layers.StepConfig{Batch: b, Objective: ph.Objective, Trunk: shared.trunk, Targets: shared.targets}
-		if ph.Objective.NeedsTeacher() {
-			s.Teacher = c.teacher
-		}
-		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
-		if graphs[i], err = layers.NewStep(c.pool, s); err != nil {
-			return nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
-		}
-		defer graphs[i].Close()
+	for _, g := range graphs {
+		defer g.Close()
 	}
 	run := c.runner(graphs, group)
 	losses := make([][]float64, len(group))
@@ -120,6 +111,28 @@ func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([]
 		at.Step++
 	}
 	return losses, nil
+}
+
+// graphs builds those of a group on one batch, and what they have in common.
+func (c *cohort) graphs(group []int, b *layers.Batch) (shared *common, graphs []*layers.Step, err error) {
+	o := c.phase.Objective
+	if shared, err = c.share(b); err != nil {
+		return nil, nil, err
+	}
+	for _, k := range group {
+		s := layers.StepConfig{Batch: b, Objective: o, Trunk: shared.trunk, Targets: shared.targets}
+		if o.NeedsTeacher() {
+			s.Teacher = c.teacher
+		}
+		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
+		g, err := layers.NewStep(c.pool, s)
+		if err != nil {
+			shared.close()
+			return nil, nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
+		}
+		graphs = append(graphs, g)
+	}
+	return shared, graphs, nil
 }
 
 // runner returns what runs all graphs on one batch and adds their losses to sums.
@@ -222,6 +235,28 @@ func (s *common) run() error {
 		return s.teacher.Run()
 	}
 	return nil
+}
+
+// memory returns the bytes of the passes' outputs, and their nodes.
+func (s *common) memory() (bytes, nodes int) {
+	for _, p := range s.passes() {
+		bytes, nodes = bytes+p.Memory(), nodes+p.Nodes()
+	}
+	return bytes, nodes
+}
+
+// passes are the trunk and, apart from it, the teacher's.
+func (s *common) passes() (ps []*layers.Pass) {
+	if s.trunk != nil {
+		ps = append(ps, &s.trunk.Pass)
+	}
+	if s.teacher != nil && (s.trunk == nil || s.teacher != &s.trunk.Pass) {
+		ps = append(ps, s.teacher)
+	}
+	if s.kept != nil && s.kept.pass != nil {
+		ps = append(ps, s.kept.pass)
+	}
+	return ps
 }
 
 func (s *common) close() {

@@ -9,6 +9,7 @@ import (
 
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
+	"stillhouse/recipes"
 )
 
 // MemoryForecast lays the largest phase's need against what there is.
@@ -31,39 +32,52 @@ func (m MemoryForecast) Bound() int64 {
 	return m.RAM
 }
 
-// trainingStep is a phase that trains, with the models that it begins with.
+// trainingStep is a phase that trains, or a scoring that does like one, with the
+// models that it begins with.
 type trainingStep struct {
 	name             string
 	key              string // of the recipe, that sets the batch size
 	phase            Phase
 	teacher, student *layers.Model // on paper
+	calibration      int64         // bytes that stand beside it
+
+	gates  bool      // importance by gates; of the phase only the batch counts
+	probes []int     // of mmr: layers that are replaced, each in a model of its own; nil: none
+	spec   MixerSpec // that replaces them
 }
 
-// trainingSteps goes through a run on paper: every phase, with what its student
-// has of its own by then. Where scores have not yet said which layers are Mamba,
-// they are those of f.likely.
+// trainingSteps goes through a run on paper: every scoring by gates or probes and
+// every phase, with what its student has of its own by then. Where scores have
+// not yet said which layers are Mamba, they are those of f.likely.
 func (f *forecast) trainingSteps() (steps []trainingStep, err error) {
 	r := f.recipe
 	teacher, err := layers.Outline(f.config, tensor.F32)
 	if err != nil {
 		return nil, err
 	}
-	const common = "train.per_device_train_batch_size"
-	add := func(name, path string, own *int, ph Phase, teacher, student *layers.Model) {
-		s := trainingStep{name, common, ph, teacher, student.Share()}
-		if own != nil {
-			s.key = path + ".per_device_train_batch_size"
-		}
-		steps = append(steps, s)
-		student.Own(func(q *layers.Param) bool { return ph.trains(q) && sharedWith(teacher, q) })
-	}
 	if p, ok := r.TeacherPhase(); ok {
-		add("teacher", "teacher.train", r.Teacher.Train.BatchSize, phase(p, nil, nil), nil, teacher)
+		s := trainingStep{name: "teacher", key: batchKey("teacher.train", r.Teacher.Train.BatchSize), phase: phase(p, nil, nil), student: teacher}
+		steps = append(steps, s)
 	}
 	targets := targetsOnPaper(r.Teacher.Cache, teacher)
 	student, spec := teacher.Share(), mixerSpec(r.Student.Mixer)
 	var mamba []int
+	add := func(s trainingStep) {
+		s.teacher, s.student, s.phase.Targets = teacher, student.Share(), targets
+		if spec.Init == InitMILFit && !s.gates {
+			b, t, n := batchesOf(recipes.Calibration{Sequences: r.Student.Mixer.Fit.Sequences}, r)
+			s.calibration = 2 * 4 * int64(b*t*n) * int64(f.config.HiddenSize) * int64(f.config.Layers())
+		}
+		steps = append(steps, s)
+	}
+	train := func(name, key string, ph Phase) {
+		add(trainingStep{name: name, key: key, phase: ph})
+		student.Own(func(q *layers.Param) bool { return ph.trains(q) && sharedWith(teacher, q) })
+	}
 	for i, likely := range f.likely {
+		if s, ok := f.scoring(i+1, student); ok {
+			add(s)
+		}
 		fresh := slices.DeleteFunc(slices.Clone(likely), func(l int) bool { return slices.Contains(mamba, l) })
 		mamba = likely
 		for _, l := range fresh {
@@ -74,17 +88,48 @@ func (f *forecast) trainingSteps() (steps []trainingStep, err error) {
 			path, phases = fmt.Sprintf("stages.%d.phases", i), r.Stages[i].Phases
 		}
 		for j, p := range r.StagePhases(i + 1) {
-			ph := phase(p, fresh, mamba)
-			ph.Targets = targets
-			add(fmt.Sprintf("stage %d %s", i+1, p.Name), fmt.Sprintf("%s.%d", path, j), phases[j].BatchSize, ph, teacher, student)
+			train(fmt.Sprintf("stage %d %s", i+1, p.Name), batchKey(fmt.Sprintf("%s.%d", path, j), phases[j].BatchSize), phase(p, fresh, mamba))
 		}
 	}
 	for i, x := range r.Finish {
 		if x.Type == "sft" {
-			add("finish "+cmp.Or(x.Name, x.Type), fmt.Sprintf("finish.%d", i), x.BatchSize, phase(r.SFT(x), nil, mamba), teacher, student)
+			train("finish "+cmp.Or(x.Name, x.Type), batchKey(fmt.Sprintf("finish.%d", i), x.BatchSize), phase(r.SFT(x), nil, mamba))
 		}
 	}
 	return steps, nil
+}
+
+// batchKey is what sets the batch size of a phase at path, whose own may be nil.
+func batchKey(path string, own *int) string {
+	if own == nil {
+		path = "train"
+	}
+	return path + ".per_device_train_batch_size"
+}
+
+// scoring is what scores the layers of a student before a stage, if it runs
+// backward: passes forward keep little.
+func (f *forecast) scoring(stage int, student *layers.Model) (t trainingStep, ok bool) {
+	if stage > 1 && f.recipe.Plan.Rescore == nil {
+		return t, false
+	}
+	key := "importance.calibration.sequences"
+	if stage > 1 {
+		key = "plan.rescore.calibration.sequences"
+	}
+	m, s := f.method(stage), scorer{recipe: f.recipe}
+	candidates := s.candidates(student)
+	t = trainingStep{name: fmt.Sprintf("stage %d scored by %s", stage, m.Method)}
+	switch m.Method {
+	case "gate":
+		b, length, _ := batchesOf(m.Calibration, f.recipe)
+		t.key, t.gates, t.phase = key, true, Phase{B: b, T: length}
+	case "mmr":
+		t.key, t.phase, t.probes, t.spec = batchKey("", nil), s.probePhase(m, m.Steps), candidates, mixerSpec(f.recipe.Student.Mixer)
+	default:
+		return t, false
+	}
+	return t, len(candidates) > 0
 }
 
 // forecastMemory lays the need of a recipe's largest phase against its limit and
@@ -124,11 +169,19 @@ type sheet struct {
 // the run to say.
 func (p *paper) parts(s *trainingStep, batch int, again bool) MemoryParts {
 	ph := s.phase
-	ph.B, ph.Recompute = batch, ph.Recompute || again
+	ph.B, ph.Recompute = batch, ph.Recompute || again && !s.gates && s.probes == nil
 	key := sheet{s, batch, ph.Recompute}
 	m, ok := p.known[key]
 	if !ok {
-		m, _ = planTrainer(p.threads, s.teacher, s.student, ph)
+		switch {
+		case s.gates:
+			m, _ = planGates(p.threads, s.teacher, s.student, ph.B, ph.T)
+		case s.probes != nil:
+			m, _ = planCohort(p.threads, s.teacher, s.student, ph, s.spec, s.probes)
+		default:
+			m, _ = planTrainer(p.threads, s.teacher, s.student, ph)
+		}
+		m.Calibration = s.calibration
 		p.known[key] = m
 	}
 	return m
@@ -180,9 +233,16 @@ func (p *paper) advice(steps []trainingStep, bound int64) string {
 // noBatch says why one sequence at a time is still too much.
 func (p *paper) noBatch(steps []trainingStep, key string, bound int64) string {
 	need, s := p.most(steps, key, 1)
-	m := p.parts(s, 1, false)
-	if floor := m.Weights + m.Optimizer + m.Process; floor > bound {
+	m, floor := p.parts(s, 1, false), int64(0)
+	for i := range steps {
+		w := p.parts(&steps[i], 1, false)
+		floor = max(floor, w.Weights+w.Optimizer+w.Process)
+	}
+	if floor > bound {
 		return fmt.Sprintf("the weights with their gradients and moments alone take %s: a smaller teacher or more memory is needed", HumanBytes(floor))
+	}
+	if floor := m.Total() - m.Activations - m.Scratch; floor > bound {
+		return fmt.Sprintf("the sample that mixers are fitted on takes %s of %s: a smaller student.mixer.fit.sequences, or student.mixer.init mil", HumanBytes(m.Calibration), HumanBytes(floor))
 	}
 	return fmt.Sprintf("no batch size makes it fit: one sequence of %d tokens takes %s; a smaller data.sequence_len, a smaller teacher or more memory would", s.phase.T, HumanBytes(need))
 }

@@ -58,6 +58,9 @@ func (f *forecast) measure(p *layers.Pool, progress Progress) error {
 	}
 	work := 0.0
 	for _, s := range f.steps {
+		if s.gates || s.probes != nil {
+			continue
+		}
 		work = max(work, layers.StepArithmetic(&f.config, &f.config, s.phase.B*s.phase.T, s.phase.T))
 	}
 	if s := work / (layers.PeakFlops(p) * 1e9 * roughPeak); s > longestStep.Seconds() {

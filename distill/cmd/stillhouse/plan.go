@@ -118,7 +118,7 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 	}
 	fmt.Fprintf(w, "tokens      %s to train on\n", distill.HumanCount(f.Tokens))
 	m := f.Memory
-	fmt.Fprintf(w, "memory      about %s", distill.HumanBytes(m.Need))
+	fmt.Fprintf(w, "memory      about %s, in %s", distill.HumanBytes(m.Need), m.Phase)
 	if m.Limit > 0 {
 		fmt.Fprintf(w, "; limits.max_memory is %s", distill.HumanBytes(m.Limit))
 	}

@@ -29,7 +29,7 @@ func TestTheCostModelIsMeasuredWithoutNegativeParts(t *testing.T) {
 
 // TestTheMemoryForecastIsOfTheLargestPhase, whose parts are those of its trainer.
 func TestTheMemoryForecastIsOfTheLargestPhase(t *testing.T) {
-	r, err := recipes.Load("tiny", []string{"importance.method=uniform", "plan.rescore=null", "plan.mamba_layers=[1, 2]", "train.warmup_steps=0", "phases=[{name: a, trainable: all, max_steps: 1, sequence_len: 32}, {name: b, trainable: all, max_steps: 1, per_device_train_batch_size: 5, sequence_len: 64}]"}, nil)
+	r, err := recipes.Load("tiny", []string{"importance.method=uniform", "plan.rescore=null", "student.mixer.init=mil", "plan.mamba_layers=[1, 2]", "train.warmup_steps=0", "phases=[{name: a, trainable: all, max_steps: 1, sequence_len: 32}, {name: b, trainable: all, max_steps: 1, per_device_train_batch_size: 5, sequence_len: 64}]"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
-	"stillhouse/recipes"
 )
 
 // MemoryForecast lays the largest phase's need against what there is.
@@ -64,9 +63,8 @@ func (f *forecast) trainingSteps() (steps []trainingStep, err error) {
 	var mamba []int
 	add := func(s trainingStep) {
 		s.teacher, s.student, s.phase.Targets = teacher, student.Share(), targets
-		if spec.Init == InitMILFit && !s.gates {
-			b, t, n := batchesOf(recipes.Calibration{Sequences: r.Student.Mixer.Fit.Sequences}, r)
-			s.calibration = 2 * 4 * int64(b*t*n) * int64(f.config.HiddenSize) * int64(f.config.Layers())
+		if !s.gates || len(mamba) > 0 { // before the first mixer is made, there is no sample
+			s.calibration = calibrationBytes(r, &f.config)
 		}
 		steps = append(steps, s)
 	}

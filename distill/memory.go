@@ -3,6 +3,7 @@ package distill
 import (
 	"runtime"
 
+	"stillhouse/distill/importance"
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
 	"stillhouse/recipes"
@@ -83,7 +84,7 @@ func planCohort(threads int, teacher, student *layers.Model, ph Phase, spec Mixe
 func planGates(threads int, teacher, student *layers.Model, batch, length int) (m MemoryParts, err error) {
 	p := layers.OnPaper(threads)
 	b := student.Batch(batch, length)
-	s, err := layers.NewStep(p, layers.StepConfig{Student: student, Batch: b, MixerGates: true, Objective: layers.Objective{{Type: layers.CrossEntropy, Weight: 1}}})
+	s, err := importance.GateStep(p, student, b)
 	if err != nil {
 		return m, err
 	}

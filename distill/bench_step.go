@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -75,22 +76,43 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 		return nil, err
 	}
 	peak := layers.PeakFlops(p)
+	r, steps, err := g.takeSteps(p, planned)
+	if err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory() // of the steps, for the vectors of the bandwidth: else they would be the process's peak
+	r.PeakGFlops = max(peak, layers.PeakFlops(p))
+	r.MemGBps = layers.MemoryBandwidth(p)
+
+	slices.SortFunc(steps, func(a, b measured) int { return cmp.Compare(a.took, b.took) })
+	median, student := steps[g.Steps/2], g.Student()
+	r.StepSeconds = median.took.Seconds()
+	r.TokensPerSec = float64(g.B*g.T) / r.StepSeconds
+	r.UsefulGFlops = layers.StepArithmetic(&g.Model, &student, g.B*g.T, g.T) / r.StepSeconds / 1e9
+	r.PeakFraction = r.UsefulGFlops / r.PeakGFlops
+	r.ByOp = r.shares(g, median)
+	return r, nil
+}
+
+// takeSteps measures the steps themselves, and begins the report with what does
+// not depend on the machine's limits.
+func (g Geometry) takeSteps(p *layers.Pool, planned MemoryParts) (*StepReport, []measured, error) {
 	runtime.GC() // graphs of earlier steps have finalizers: the first collection only runs those
 	empty := liveHeap()
 	t, teacher, err := g.trial(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer t.Close()
 	for range warmUpSteps {
 		if _, err := t.Train(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	steps := make([]measured, g.Steps)
 	for i := range steps {
 		if steps[i], err = measureStep(t); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	student := g.Student()
@@ -101,17 +123,7 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 		r.AllocBytes += float64(s.bytes) / float64(g.Steps)
 	}
 	r.Memory = memoryOf(t, teacher, liveHeap()-empty, planned)
-	r.PeakGFlops = max(peak, layers.PeakFlops(p))
-	r.MemGBps = layers.MemoryBandwidth(p) // last: its vectors are not the step's memory
-
-	slices.SortFunc(steps, func(a, b measured) int { return cmp.Compare(a.took, b.took) })
-	median := steps[g.Steps/2]
-	r.StepSeconds = median.took.Seconds()
-	r.TokensPerSec = float64(g.B*g.T) / r.StepSeconds
-	r.UsefulGFlops = layers.StepArithmetic(&g.Model, &student, g.B*g.T, g.T) / r.StepSeconds / 1e9
-	r.PeakFraction = r.UsefulGFlops / r.PeakGFlops
-	r.ByOp = r.shares(g, median)
-	return r, nil
+	return r, steps, nil
 }
 
 // measured is one step.

@@ -61,27 +61,49 @@ func (g Geometry) Student() layers.Config {
 // reverse KL against the teacher, both with random weights, on random tokens:
 // the time of a step does not depend on what they are.
 func (g Geometry) trial(p *layers.Pool) (t *Trainer, teacher *layers.Model, err error) {
-	if g.B < 1 || g.T < 1 {
-		return nil, nil, fmt.Errorf("batch %d of sequences of %d tokens (hint: at least 1 each)", g.B, g.T)
-	}
-	if teacher, err = layers.New(g.Model, tensor.F32); err != nil {
-		return nil, nil, fmt.Errorf("geometry %s: %w", g.Name, err)
-	}
-	student, err := layers.New(g.Student(), tensor.F32)
+	teacher, student, err := g.models(layers.New)
 	if err != nil {
-		return nil, nil, fmt.Errorf("geometry %s: %w", g.Name, err)
+		return nil, nil, err
 	}
 	teacher.Init(1)
 	student.Init(2)
-	t, err = NewTrainer(p, teacher, student, Phase{
+	t, err = NewTrainer(p, teacher, student, g.phase(), randomTokens(g.Model.VocabSize), Position{})
+	return t, teacher, err
+}
+
+// plan returns what a trial on so many threads takes.
+func (g Geometry) plan(threads int) (MemoryParts, error) {
+	teacher, student, err := g.models(layers.Outline)
+	if err != nil {
+		return MemoryParts{}, err
+	}
+	return planTrainer(threads, teacher, student, g.phase())
+}
+
+// models returns teacher and student as layers.New or layers.Outline makes them.
+func (g Geometry) models(make func(layers.Config, tensor.DType) (*layers.Model, error)) (teacher, student *layers.Model, err error) {
+	if g.B < 1 || g.T < 1 {
+		return nil, nil, fmt.Errorf("batch %d of sequences of %d tokens (hint: at least 1 each)", g.B, g.T)
+	}
+	if teacher, err = make(g.Model, tensor.F32); err == nil {
+		student, err = make(g.Student(), tensor.F32)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("geometry %s: %w", g.Name, err)
+	}
+	return teacher, student, nil
+}
+
+// phase is what a trial trains.
+func (g Geometry) phase() Phase {
+	return Phase{
 		Name:      "bench",
 		Objective: layers.Objective{{Type: layers.ReverseKL, Weight: 1, Temperature: 1}},
 		Trainable: []Group{{Match: func(string) bool { return true }, LRScale: 1}},
 		Schedule:  Schedule{Type: "constant", Peak: 1e-4, Steps: 1 << 30},
 		B:         g.B, T: g.T, Accumulate: 1, MaxNorm: 1, Recompute: g.CheckpointBlocks,
 		AdamW: layers.AdamWConfig{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1},
-	}, randomTokens(g.Model.VocabSize), Position{})
-	return t, teacher, err
+	}
 }
 
 // randomTokens fills rows with tokens that depend on the row alone.

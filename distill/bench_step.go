@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"stillhouse/layers"
 	"stillhouse/layers/autodiff"
-	"stillhouse/layers/tensor"
 )
 
 // StepReport is what one training step costs on this machine, against the
@@ -37,14 +37,14 @@ type StepReport struct {
 	ByOp         []OpShare    `json:"by_op"` // of the median step, the costliest first
 }
 
-// MemoryReport parts the memory of a step, in bytes.
+// MemoryReport lays the memory of a step against what was planned for it, in
+// bytes.
 type MemoryReport struct {
-	Peak        int64 `json:"peak_rss"`    // largest resident size of the process; 0 where the system does not say
-	Weights     int64 `json:"weights"`     // teacher and student
-	Optimizer   int64 `json:"optimizer"`   // gradient and two moments of what trains
-	Activations int64 `json:"activations"` // outputs of both graphs, as planned
-	Scratch     int64 `json:"scratch"`     // the rest of the live heap: what kernels keep for their backward pass, packed operands
-	Predicted   int64 `json:"predicted"`   // by the planner, of the four together
+	Peak int64 `json:"peak_rss"` // largest resident size of the process; 0 where the system does not say
+	MemoryParts
+	Planned     MemoryParts `json:"planned"`      // before any of it was taken
+	PlannedPeak int64       `json:"planned_peak"` // its total
+	OfPlanned   float64     `json:"of_planned"`   // peak of planned peak; 0 where the peak is not known
 }
 
 // OpShare is one operation's part in the median step. Its limit is the one that
@@ -71,23 +71,48 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 	if g.Steps < 1 {
 		return nil, fmt.Errorf("%d steps (hint: at least 1)", g.Steps)
 	}
+	planned, err := g.plan(p.Threads())
+	if err != nil {
+		return nil, err
+	}
 	peak := layers.PeakFlops(p)
+	r, steps, err := g.takeSteps(p, planned)
+	if err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory() // of the steps, for the vectors of the bandwidth: else they would be the process's peak
+	r.PeakGFlops = max(peak, layers.PeakFlops(p))
+	r.MemGBps = layers.MemoryBandwidth(p)
+
+	slices.SortFunc(steps, func(a, b measured) int { return cmp.Compare(a.took, b.took) })
+	median, student := steps[g.Steps/2], g.Student()
+	r.StepSeconds = median.took.Seconds()
+	r.TokensPerSec = float64(g.B*g.T) / r.StepSeconds
+	r.UsefulGFlops = layers.StepArithmetic(&g.Model, &student, g.B*g.T, g.T) / r.StepSeconds / 1e9
+	r.PeakFraction = r.UsefulGFlops / r.PeakGFlops
+	r.ByOp = r.shares(g, median)
+	return r, nil
+}
+
+// takeSteps measures the steps themselves, and begins the report with what does
+// not depend on the machine's limits.
+func (g Geometry) takeSteps(p *layers.Pool, planned MemoryParts) (*StepReport, []measured, error) {
 	runtime.GC() // graphs of earlier steps have finalizers: the first collection only runs those
 	empty := liveHeap()
 	t, teacher, err := g.trial(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer t.Close()
 	for range warmUpSteps {
 		if _, err := t.Train(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	steps := make([]measured, g.Steps)
 	for i := range steps {
 		if steps[i], err = measureStep(t); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	student := g.Student()
@@ -97,19 +122,8 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 		r.Allocs += float64(s.objects) / float64(g.Steps)
 		r.AllocBytes += float64(s.bytes) / float64(g.Steps)
 	}
-	r.Memory = memoryOf(t, teacher, liveHeap()-empty)
-	r.Memory.Predicted = memoryOfStep(&g.Model, teacher.Size(), g.B*g.T, g.CheckpointBlocks)
-	r.PeakGFlops = max(peak, layers.PeakFlops(p))
-	r.MemGBps = layers.MemoryBandwidth(p) // last: its vectors are not the step's memory
-
-	slices.SortFunc(steps, func(a, b measured) int { return cmp.Compare(a.took, b.took) })
-	median := steps[g.Steps/2]
-	r.StepSeconds = median.took.Seconds()
-	r.TokensPerSec = float64(g.B*g.T) / r.StepSeconds
-	r.UsefulGFlops = layers.StepArithmetic(&g.Model, &student, g.B*g.T, g.T) / r.StepSeconds / 1e9
-	r.PeakFraction = r.UsefulGFlops / r.PeakGFlops
-	r.ByOp = r.shares(g, median)
-	return r, nil
+	r.Memory = memoryOf(t, teacher, liveHeap()-empty, planned)
+	return r, steps, nil
 }
 
 // measured is one step.
@@ -170,13 +184,18 @@ func (r *StepReport) shares(g Geometry, m measured) (shares []OpShare) {
 	return append(shares, OpShare{Graph: "rest", Op: "rest", Pass: "forward", Seconds: rest.Seconds(), OfStep: rest.Seconds() / m.took.Seconds()})
 }
 
-// memoryOf parts the live heap that a trainer brought with it.
-func memoryOf(t *Trainer, teacher *layers.Model, live int64) MemoryReport {
-	m := MemoryReport{Peak: peakRSS()}
+// memoryOf parts the live heap that a trainer brought with it, and what the
+// process holds beside.
+func memoryOf(t *Trainer, teacher *layers.Model, live int64, planned MemoryParts) MemoryReport {
+	m := MemoryReport{Peak: peakRSS(), Planned: planned, PlannedPeak: planned.Total()}
 	activations, optimizer := t.Memory()
-	m.Weights = int64(teacher.Size()+t.student.Size()) * int64(tensor.F32.Bytes())
+	m.Weights = weightBytes(teacher, t.student)
 	m.Optimizer, m.Activations = int64(optimizer), int64(activations)
 	m.Scratch = live - m.Weights - m.Optimizer - m.Activations
+	if m.Peak > 0 {
+		m.Process = m.Peak - live
+		m.OfPlanned = float64(m.Peak) / float64(m.PlannedPeak)
+	}
 	return m
 }
 

@@ -103,7 +103,7 @@ func TestTheMemoryOfAStepIsPartedWithoutRemainder(t *testing.T) {
 	if got, want := m.Optimizer, int64(3*4*s.Size()); got != want {
 		t.Errorf("optimizer %d bytes, want gradient and two moments of %d weights: %d", got, s.Size(), want)
 	}
-	if m.Activations <= 0 || m.Scratch <= 0 || m.Predicted <= 0 {
+	if m.Activations <= 0 || m.Scratch <= 0 || m.PlannedPeak <= 0 {
 		t.Errorf("a part is missing: %+v", m)
 	}
 	if m.Peak > 0 && m.Peak < m.Weights+m.Optimizer+m.Activations+m.Scratch {

@@ -71,24 +71,15 @@ func (c *cohort) Train(alive []int, steps int, tick func()) ([][]float64, error)
 // together is Train for one group of probes whose graphs stand side by side.
 func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([][]float64, error) {
 	ph := c.phase
-	b := layers.NewBatch(ph.B, ph.T, c.student.Embed.Value.DType())
+	b := c.student.Batch(ph.B, ph.T)
 	micro := microBatches(ph, c.student)
-	shared, err := c.share(b)
+	shared, graphs, err := c.graphs(group, b)
 	if err != nil {
 		return nil, err
 	}
 	defer shared.close()
-	graphs := make([]*layers.Step, len(group))
-	for i, k := range group {
-		s := layers.StepConfig{Batch: b, Objective: ph.Objective, Trunk: shared.trunk, Targets: shared.targets}
-		if ph.Objective.NeedsTeacher() {
-			s.Teacher = c.teacher
-		}
-		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
-		if graphs[i], err = layers.NewStep(c.pool, s); err != nil {
-			return nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
-		}
-		defer graphs[i].Close()
+	for _, g := range graphs {
+		defer g.Close()
 	}
 	run := c.runner(graphs, group)
 	losses := make([][]float64, len(group))
@@ -120,6 +111,28 @@ func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([]
 		at.Step++
 	}
 	return losses, nil
+}
+
+// graphs builds those of a group on one batch, and what they have in common.
+func (c *cohort) graphs(group []int, b *layers.Batch) (shared *common, graphs []*layers.Step, err error) {
+	o := c.phase.Objective
+	if shared, err = c.share(b); err != nil {
+		return nil, nil, err
+	}
+	for _, k := range group {
+		s := layers.StepConfig{Batch: b, Objective: o, Trunk: shared.trunk, Targets: shared.targets}
+		if o.NeedsTeacher() {
+			s.Teacher = c.teacher
+		}
+		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
+		g, err := layers.NewStep(c.pool, s)
+		if err != nil {
+			shared.close()
+			return nil, nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
+		}
+		graphs = append(graphs, g)
+	}
+	return shared, graphs, nil
 }
 
 // runner returns what runs all graphs on one batch and adds their losses to sums.
@@ -163,87 +176,4 @@ func (c *cohort) update(p *probe, loss float64, step int) error {
 	}
 	p.opt.Step(c.phase.Schedule.At(step), norm, c.phase.MaxNorm)
 	return nil
-}
-
-// common is what all probes see of one batch: the student's pass, in which they
-// differ from their layer on, and the teacher's targets.
-type common struct {
-	trunk   *layers.Trunk   // nil: each graph is whole, and runs the teacher itself
-	targets *layers.Targets // nil likewise
-	kept    *targetSource   // of the targets; nil: the teacher runs for every batch
-	teacher *layers.Pass    // where it runs apart from the trunk
-}
-
-// share prepares what the probes have in common on b.
-func (c *cohort) share(b *layers.Batch) (s *common, err error) {
-	o := c.phase.Objective
-	if s = new(common); !o.LogitsOnly() {
-		return s, nil
-	}
-	if s.trunk, err = layers.NewTrunk(c.pool, c.student, b); err != nil || !o.NeedsTeacher() {
-		return s, err
-	}
-	own := sameWeights(c.student, c.teacher) // the trunk is the teacher's pass
-	switch {
-	case c.phase.Targets.serves(o):
-		if s.kept, err = c.phase.Targets.source(c.pool, b, o); err != nil {
-			break
-		}
-		if s.targets = s.kept.Targets; own {
-			s.teacher = &s.trunk.Pass
-		}
-	case own:
-		s.targets = s.trunk.Targets()
-	default:
-		if s.teacher, err = layers.NewPass(c.pool, c.teacher, b); err == nil {
-			s.targets = s.teacher.Targets()
-		}
-	}
-	if err != nil {
-		s.close()
-	}
-	return s, err
-}
-
-// run reads the batch.
-func (s *common) run() error {
-	if s.trunk == nil {
-		return nil
-	}
-	if err := s.trunk.Run(); err != nil {
-		return err
-	}
-	switch {
-	case s.kept != nil && s.teacher != nil:
-		return s.kept.fill(s.teacher.Final())
-	case s.kept != nil:
-		return s.kept.fill(nil)
-	case s.teacher != nil:
-		return s.teacher.Run()
-	}
-	return nil
-}
-
-func (s *common) close() {
-	s.kept.Close()
-	if s.trunk == nil {
-		return
-	}
-	s.trunk.Close()
-	if s.teacher != nil && s.teacher != &s.trunk.Pass {
-		s.teacher.Close()
-	}
-}
-
-// sameWeights reports whether a is b with all its memory.
-func sameWeights(a, b *layers.Model) bool {
-	if len(a.Params()) != len(b.Params()) {
-		return false
-	}
-	for _, p := range a.Params() {
-		if !sharedWith(b, p) {
-			return false
-		}
-	}
-	return true
 }

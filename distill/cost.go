@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"stillhouse/layers"
-	"stillhouse/recipes"
 )
 
 // MeasureCost times decoding (or prefill) of the teacher and of the teacher
@@ -38,38 +37,21 @@ func secondsPerToken(p *layers.Pool, m *layers.Model, b Budget) float64 {
 	return 1 / s.Decode
 }
 
-// fits checks the memory limit against an estimate of the largest phase:
-// weights, gradients and moments of what trains, and activations.
+// fits checks the memory limit against a plan of the largest phase.
 func (x *run) fits() error {
-	limit := int64(x.recipe.Limits.MaxMemory)
-	if limit == 0 {
+	if x.recipe.Limits.MaxMemory == 0 {
 		return nil
 	}
-	if m := forecastMemory(x.recipe, &x.teacher.Model.Config, x.teacher.Model.Size(), 0); !m.Fits {
-		return fmt.Errorf("the run needs about %s, limits.max_memory is %s (hint: %s): %w", HumanBytes(m.Need), HumanBytes(limit), m.Setting, ErrLimit)
+	f := &forecast{recipe: x.recipe, config: x.teacher.Model.Config, plan: x.result.Plan, counts: x.counts, threads: x.pool.Threads()}
+	if err := f.stages(); err != nil {
+		return err
+	}
+	m, err := f.forecastMemory(0)
+	if err != nil {
+		return err
+	}
+	if !m.Fits {
+		return fmt.Errorf("the run needs about %s, limits.max_memory is %s (hint: %s): %w", HumanBytes(m.Need), HumanBytes(m.Limit), m.Setting, ErrLimit)
 	}
 	return nil
-}
-
-// EstimateMemory returns the bytes of the largest phase: weights of teacher and
-// student with gradient and two moments, and the activations of both graphs,
-// about 34 widths and 6 MLP widths a token and layer.
-func EstimateMemory(r *recipes.Recipe, c *layers.Config, weights int) (most int64) {
-	for _, k := range batchKeys(r) {
-		most = max(most, memoryOfStep(c, weights, k.batch*k.t, k.again))
-	}
-	return most
-}
-
-// memoryOfStep is EstimateMemory for a step of so many tokens. When blocks run
-// again, only their inputs are as many as layers: there is one block of the
-// student, one of the teacher, and the head's gradient and three chunks of
-// logits, which are nothing beside the activations of all.
-func memoryOfStep(c *layers.Config, weights, tokens int, again bool) int64 {
-	block, n, l := int64(34*c.HiddenSize+6*c.Intermediate), int64(tokens), int64(c.Layers())
-	activations := n * l * block
-	if again {
-		activations = min(activations, n*(l*int64(c.HiddenSize)+2*block)+int64(c.VocabSize)*int64(c.HiddenSize+3*256))
-	}
-	return int64(weights)*4*5 + activations*4
 }

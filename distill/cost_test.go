@@ -27,21 +27,22 @@ func TestTheCostModelIsMeasuredWithoutNegativeParts(t *testing.T) {
 	}
 }
 
-func TestTheMemoryEstimateIsOfTheLargestPhase(t *testing.T) {
-	r, err := recipes.Load("tiny", []string{"plan.mamba_layers=[1, 2]", "train.warmup_steps=0", "phases=[{name: a, trainable: all, max_steps: 1, sequence_len: 32}, {name: b, trainable: all, max_steps: 1, per_device_train_batch_size: 5, sequence_len: 64}]"}, nil)
+// TestTheMemoryForecastIsOfTheLargestPhase, whose parts are those of its trainer.
+func TestTheMemoryForecastIsOfTheLargestPhase(t *testing.T) {
+	r, err := recipes.Load("tiny", []string{"importance.method=uniform", "plan.rescore=null", "student.mixer.init=mil", "plan.mamba_layers=[1, 2]", "train.warmup_steps=0", "phases=[{name: a, trainable: all, max_steps: 1, sequence_len: 32}, {name: b, trainable: all, max_steps: 1, per_device_train_batch_size: 5, sequence_len: 64}]"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &small(t, "aaa", tensor.F32, nil).Config
-	// Weights, gradient, two moments and the teacher's weights; 3 layers of 34
-	// widths of 16 and 6 of 24, for 320 tokens.
-	if got, want := EstimateMemory(r, c, 1000), int64(1000*4*5+320*3*(34*16+6*24)*4); got != want {
-		t.Errorf("got %d bytes, want %d", got, want)
+	f := forecastOf(t, r)
+	i := slices.IndexFunc(f.steps, func(s trainingStep) bool { return s.name == "stage 2 b" }) // 2 Mamba layers have more in them than 1
+	if i < 0 {
+		t.Fatalf("no stage 2 b in %+v", f.steps)
 	}
-	// Of 40 layers that run again the inputs, two blocks, and the head's share.
-	c.Mixers = slices.Repeat(c.Mixers[:1], 40)
-	r.Train.CheckpointBlocks = true
-	if got, want := EstimateMemory(r, c, 1000), int64(1000*4*5+(320*(40*16+2*(34*16+6*24))+c.VocabSize*(16+768))*4); got != want {
-		t.Errorf("checkpointed: got %d bytes, want %d", got, want)
+	want, err := planTrainer(2, f.steps[i].teacher, f.steps[i].student, f.steps[i].phase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := f.Memory; m.Phase != "stage 2 b" || m.Parts != want || m.Need != want.Total() {
+		t.Errorf("got %+v, want %+v of stage 2 b", m, want)
 	}
 }

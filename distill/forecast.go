@@ -60,32 +60,28 @@ type PhaseForecast struct {
 	Seconds      float64 `json:"seconds,omitempty"`
 }
 
-// MemoryForecast lays the largest phase's need against what there is.
-type MemoryForecast struct {
-	Need    int64  `json:"need"`
-	Limit   int64  `json:"limit"`             // limits.max_memory; 0: none
-	RAM     int64  `json:"ram"`               // of this machine; 0: not known
-	Fits    bool   `json:"fits"`              //
-	Setting string `json:"setting,omitempty"` // that would make it fit
-}
-
 // forecast is a Forecast being made.
 type forecast struct {
 	Forecast
-	recipe *recipes.Recipe
-	config layers.Config // the teacher's
-	form   PlanForm
-	saved  map[int]importance.Scores
-	plan   Plan // as the run folder has it
-	counts []int
-	likely [][]int // Mamba layers after each stage, or as good as
+	recipe  *recipes.Recipe
+	config  layers.Config // the teacher's
+	form    PlanForm
+	saved   map[int]importance.Scores
+	plan    Plan // as the run folder has it
+	counts  []int
+	steps   []trainingStep // all that train, on paper
+	threads int
+	likely  [][]int // Mamba layers after each stage, or as good as
 }
 
 // NewForecast makes the forecast of a recipe. ram is the memory of the machine,
 // 0 if not known. With a pool it takes a few steps of every phase on random
 // weights and tokens to tell the time; without one it tells none.
 func NewForecast(r *recipes.Recipe, ram int64, p *layers.Pool, progress Progress) (*Forecast, error) {
-	f := &forecast{recipe: r, form: planForm(r.Plan), saved: map[int]importance.Scores{}}
+	f := &forecast{recipe: r, form: planForm(r.Plan), saved: map[int]importance.Scores{}, threads: threadsOf(r)}
+	if p != nil {
+		f.threads = p.Threads()
+	}
 	f.Dir, f.Finish, f.Stages = r.OutputDir, []PhaseForecast{}, []StageForecast{}
 	if err := f.readTeacher(); err != nil {
 		return nil, err
@@ -96,15 +92,21 @@ func NewForecast(r *recipes.Recipe, ram int64, p *layers.Pool, progress Progress
 	if err := f.readRun(); err != nil {
 		return nil, err
 	}
-	f.Memory = forecastMemory(r, &f.config, int(f.Teacher.Parameters), ram)
+	var err error
 	if r.TeacherOnly() {
+		if f.Memory, err = f.forecastMemory(ram); err != nil {
+			return nil, err
+		}
 		f.Tokens = f.Teacher.Train.Tokens
 		return &f.Forecast, f.measure(p, progress)
 	}
-	if err := f.count(p); err != nil {
+	if err := f.count(p, ram); err != nil {
 		return nil, err
 	}
 	if err := f.stages(); err != nil {
+		return nil, err
+	}
+	if f.Memory, err = f.forecastMemory(ram); err != nil {
 		return nil, err
 	}
 	for _, x := range r.Finish {
@@ -117,7 +119,6 @@ func NewForecast(r *recipes.Recipe, ram int64, p *layers.Pool, progress Progress
 	for _, ph := range f.phases() {
 		f.Tokens += ph.Tokens
 	}
-	var err error
 	if f.Targets, err = f.targets(); err != nil {
 		return nil, err
 	}
@@ -236,10 +237,18 @@ func (f *forecast) method(stage int) recipes.Importance {
 	return f.recipe.Importance
 }
 
-// count finds the number of Mamba layers after each stage.
-func (f *forecast) count(p *layers.Pool) error {
+// count finds the number of Mamba layers after each stage. To measure what a
+// budget comes to, all layers that may be replaced have to fit as Mamba.
+func (f *forecast) count(p *layers.Pool, ram int64) (err error) {
 	cost := f.plan.Cost
+	s := scorer{recipe: f.recipe}
+	candidates := s.candidates(&layers.Model{Config: f.config})
 	if f.form.Budget != nil && cost == nil {
+		f.likely = [][]int{candidates}
+		if f.Memory, err = f.forecastMemory(ram); err != nil {
+			return err
+		}
+		f.likely = nil
 		if p == nil || !f.Memory.Fits {
 			return fmt.Errorf("plan.budget: how many layers a speed-up takes has to be measured (hint: leave --no-time out, or give plan.mamba_layers)")
 		}
@@ -252,9 +261,7 @@ func (f *forecast) count(p *layers.Pool) error {
 			return err
 		}
 	}
-	s := scorer{recipe: f.recipe}
-	var err error
-	f.counts, err = f.form.counts(f.config.Layers(), len(s.candidates(&layers.Model{Config: f.config})), cost)
+	f.counts, err = f.form.counts(f.config.Layers(), len(candidates), cost)
 	return err
 }
 
@@ -348,38 +355,11 @@ func (f *forecast) student(mamba []int) layers.Config {
 	return c
 }
 
-// parametersOf counts a model's weights. Models that are large are made of few
-// kinds of layers: one of each kind is built, on a vocabulary of one token.
-func parametersOf(c layers.Config) (n int64, err error) {
-	build := func(mixers ...layers.Mixed) (int64, error) {
-		small := c.Clone()
-		small.VocabSize, small.Mixers, small.BOS, small.EOS = 1, mixers, 0, 0
-		m, err := layers.New(small, tensor.F32)
-		if err != nil {
-			return 0, err
-		}
-		return int64(m.Size()), nil
+// parametersOf counts a model's weights.
+func parametersOf(c layers.Config) (int64, error) {
+	m, err := layers.Outline(c, tensor.F32)
+	if err != nil {
+		return 0, err
 	}
-	sizes := map[string]int64{}
-	rest := int64(0)
-	for _, m := range c.Mixers {
-		key := fmt.Sprintf("%v %v %+v %+v", m.Kind, m.Full, m.Mamba1, m.Mamba2)
-		if _, ok := sizes[key]; !ok {
-			one, err := build(m)
-			if err != nil {
-				return 0, err
-			}
-			two, err := build(m, m)
-			if err != nil {
-				return 0, err
-			}
-			sizes[key], rest = two-one, 2*one-two
-		}
-		n += sizes[key]
-	}
-	tables := int64(2)
-	if c.Tied {
-		tables = 1
-	}
-	return n + rest + tables*int64(c.VocabSize-1)*int64(c.HiddenSize), nil
+	return int64(m.Size()), nil
 }

@@ -3,87 +3,19 @@ package distill
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
-
-	"stillhouse/layers"
-	"stillhouse/recipes"
 )
 
-// batchKey is where a recipe says how much a phase reads at once.
-type batchKey struct {
-	key      string // that sets the batch size
-	batch, t int
-	again    bool // train.checkpoint_blocks
-}
-
-// batchKeys lists the batch of every phase once.
-func batchKeys(r *recipes.Recipe) (keys []batchKey) {
-	add := func(path string, own *int, t recipes.Train) {
-		k := batchKey{"train.per_device_train_batch_size", t.BatchSize, t.SequenceLen, t.CheckpointBlocks}
-		if own != nil {
-			k.key = path + ".per_device_train_batch_size"
-		}
-		if !slices.Contains(keys, k) {
-			keys = append(keys, k)
-		}
-	}
-	if p, ok := r.TeacherPhase(); ok {
-		add("teacher.train", r.Teacher.Train.BatchSize, p.Train)
-	}
-	for i, p := range r.Phases {
-		add(fmt.Sprintf("phases.%d", i), p.BatchSize, p.Over(r.Train))
-	}
-	for s, st := range r.Stages {
-		for i, p := range st.Phases {
-			add(fmt.Sprintf("stages.%d.phases.%d", s, i), p.BatchSize, p.Over(r.Train))
-		}
-	}
-	for i, x := range r.Finish {
-		if x.Type == "sft" {
-			add(fmt.Sprintf("finish.%d", i), x.BatchSize, r.SFT(x).Train)
-		}
-	}
-	return keys
-}
-
-// forecastMemory lays the need of a recipe against its limit and the machine's.
-func forecastMemory(r *recipes.Recipe, c *layers.Config, weights int, ram int64) (m MemoryForecast) {
-	m = MemoryForecast{Need: EstimateMemory(r, c, weights), Limit: int64(r.Limits.MaxMemory), RAM: ram, Fits: true}
-	bound := m.Bound()
-	if bound == 0 || m.Need <= bound {
-		return m
-	}
-	m.Fits = false
-	var changes []string
-	again, after := int64(0), int64(0)
-	for _, k := range batchKeys(r) {
-		again = max(again, memoryOfStep(c, weights, k.batch*k.t, true))
-	}
-	if again <= bound {
-		defer func() {
-			m.Setting += fmt.Sprintf("; so does --set train.checkpoint_blocks=true, at about a quarter more time: %s of %s", HumanBytes(again), HumanBytes(bound))
-		}()
-	}
-	for _, k := range batchKeys(r) {
-		b := k.batch
-		for b > 1 && memoryOfStep(c, weights, b*k.t, k.again) > bound {
-			b--
-		}
-		need := memoryOfStep(c, weights, b*k.t, k.again)
-		if need > bound {
-			m.Setting = fmt.Sprintf("no batch size makes it fit: one sequence of %d tokens takes %s; a smaller data.sequence_len, a smaller teacher or more memory would", k.t, HumanBytes(need))
-			if floor := memoryOfStep(c, weights, 0, k.again); floor > bound {
-				m.Setting = fmt.Sprintf("the weights with their gradients and moments alone take %s: a smaller teacher or more memory is needed", HumanBytes(floor))
-			}
-			return m
-		}
-		after = max(after, need)
-		if change := fmt.Sprintf("--set %s=%d", k.key, b); b < k.batch && !slices.Contains(changes, change) {
-			changes = append(changes, change)
-		}
-	}
-	m.Setting = fmt.Sprintf("%s fits: %s of %s", strings.Join(changes, " "), HumanBytes(after), HumanBytes(bound))
-	return m
+// MemoryForecast lays the largest phase's need against what there is.
+type MemoryForecast struct {
+	Need    int64       `json:"need"`
+	Parts   MemoryParts `json:"parts"`             // of the need
+	Phase   string      `json:"phase"`             // the largest, which has it
+	Limit   int64       `json:"limit"`             // limits.max_memory; 0: none
+	RAM     int64       `json:"ram"`               // of this machine; 0: not known
+	Fits    bool        `json:"fits"`              //
+	Setting string      `json:"setting,omitempty"` // that would make it fit
 }
 
 // Bound is the smaller of the recipe's limit and the machine's memory, 0 if
@@ -93,4 +25,131 @@ func (m MemoryForecast) Bound() int64 {
 		return m.Limit
 	}
 	return m.RAM
+}
+
+// forecastMemory lays the need of a recipe's largest phase against its limit and
+// the machine's memory.
+func (f *forecast) forecastMemory(ram int64) (m MemoryForecast, err error) {
+	m = MemoryForecast{Limit: int64(f.recipe.Limits.MaxMemory), RAM: ram, Fits: true}
+	if f.steps, err = f.trainingSteps(); err != nil {
+		return m, err
+	}
+	p := paper{threads: f.threads, known: map[sheet]MemoryParts{}}
+	for i := range f.steps {
+		if parts := p.parts(&f.steps[i], f.steps[i].phase.B, false); parts.Total() > m.Need {
+			m.Need, m.Parts, m.Phase = parts.Total(), parts, f.steps[i].name
+		}
+	}
+	if bound := m.Bound(); bound > 0 && m.Need > bound {
+		m.Fits, m.Setting = false, p.advice(f.steps, bound)
+	}
+	return m, nil
+}
+
+// paper is where steps are laid out, each once.
+type paper struct {
+	threads int
+	known   map[sheet]MemoryParts
+}
+
+type sheet struct {
+	step  *trainingStep
+	batch int
+	again bool
+}
+
+// parts returns what a step takes at a batch size; again says that its blocks are
+// checkpointed whatever the recipe says. It is 0 of a phase in which nothing
+// trains, which may be so of the likely layers alone: what is wrong with it is for
+// the run to say.
+func (p *paper) parts(s *trainingStep, batch int, again bool) MemoryParts {
+	ph := s.phase
+	ph.B, ph.Recompute = batch, ph.Recompute || again && !s.gates && s.probes == nil
+	key := sheet{s, batch, ph.Recompute}
+	m, ok := p.known[key]
+	if !ok {
+		switch {
+		case s.gates:
+			m, _ = planGates(p.threads, s.teacher, s.student, ph.B, ph.T)
+		case s.probes != nil:
+			m, _ = planCohort(p.threads, s.teacher, s.student, ph, s.spec, s.probes)
+		default:
+			m, _ = planTrainer(p.threads, s.teacher, s.student, ph)
+		}
+		m.Calibration = s.calibration
+		p.known[key] = m
+	}
+	return m
+}
+
+// most returns the largest need of the steps that a key sets the batch size of,
+// at that size.
+func (p *paper) most(steps []trainingStep, key string, batch int) (need int64, of *trainingStep) {
+	for i := range steps {
+		if s := &steps[i]; s.key == key {
+			if n := p.parts(s, batch, false).Total(); n > need {
+				need, of = n, s
+			}
+		}
+	}
+	return need, of
+}
+
+// advice is what would make steps fit that do not: the largest batch size of each
+// key that sets one, and checkpointing if that alone helps.
+func (p *paper) advice(steps []trainingStep, bound int64) string {
+	var changes, seen []string
+	after := int64(0)
+	for i := range steps {
+		key, batch := steps[i].key, steps[i].phase.B
+		if slices.Contains(seen, key) {
+			continue
+		}
+		seen = append(seen, key)
+		fit := batch
+		if need, _ := p.most(steps, key, batch); need > bound {
+			fit = sort.Search(batch-1, func(b int) bool {
+				need, _ := p.most(steps, key, b+1)
+				return need > bound
+			})
+		}
+		if fit == 0 {
+			return p.noBatch(steps, key, bound) + p.checkpointing(steps, bound)
+		}
+		if fit < batch {
+			changes = append(changes, fmt.Sprintf("--set %s=%d", key, fit))
+		}
+		need, _ := p.most(steps, key, fit)
+		after = max(after, need)
+	}
+	return fmt.Sprintf("%s fits: %s of %s", strings.Join(changes, " "), HumanBytes(after), HumanBytes(bound)) + p.checkpointing(steps, bound)
+}
+
+// noBatch says why one sequence at a time is still too much.
+func (p *paper) noBatch(steps []trainingStep, key string, bound int64) string {
+	need, s := p.most(steps, key, 1)
+	m, floor := p.parts(s, 1, false), int64(0)
+	for i := range steps {
+		w := p.parts(&steps[i], 1, false)
+		floor = max(floor, w.Weights+w.Optimizer+w.Process)
+	}
+	if floor > bound {
+		return fmt.Sprintf("the weights with their gradients and moments alone take %s: a smaller teacher or more memory is needed", HumanBytes(floor))
+	}
+	if floor := m.Total() - m.Activations - m.Scratch; floor > bound {
+		return fmt.Sprintf("the sample that mixers are fitted on takes %s of %s: a smaller student.mixer.fit.sequences, or student.mixer.init mil", HumanBytes(m.Calibration), HumanBytes(floor))
+	}
+	return fmt.Sprintf("no batch size makes it fit: one sequence of %d tokens takes %s; a smaller data.sequence_len, a smaller teacher or more memory would", s.phase.T, HumanBytes(need))
+}
+
+// checkpointing is the advice to checkpoint blocks, "" where that is not enough.
+func (p *paper) checkpointing(steps []trainingStep, bound int64) string {
+	again := int64(0)
+	for i := range steps {
+		again = max(again, p.parts(&steps[i], steps[i].phase.B, true).Total())
+	}
+	if again > bound {
+		return ""
+	}
+	return fmt.Sprintf("; so does --set train.checkpoint_blocks=true, at about a quarter more time: %s of %s", HumanBytes(again), HumanBytes(bound))
 }

@@ -3,6 +3,7 @@ package distill
 import (
 	"stillhouse/checkpoints"
 	"stillhouse/layers"
+	"stillhouse/layers/tensor"
 	"stillhouse/recipes"
 )
 
@@ -29,11 +30,12 @@ func (f *forecast) targets() (*TargetForecast, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &TargetForecast{Dir: dir, Targets: c.Targets, Limit: int64(c.MaxSize)}
-	top := 0
-	if c.Targets == "topk" {
-		top = min(c.K, f.config.VocabSize)
+	teacher, err := layers.Outline(f.config, tensor.F32)
+	if err != nil {
+		return nil, err
 	}
+	t := &TargetForecast{Dir: dir, Targets: c.Targets, Limit: int64(c.MaxSize)}
+	top := topOf(c, &f.config)
 	add := func(terms []recipes.Term, tokens int64, length int) {
 		o := objective(terms)
 		if !o.NeedsTeacher() {
@@ -46,7 +48,11 @@ func (f *forecast) targets() (*TargetForecast, error) {
 	for i := range f.counts {
 		for _, p := range f.recipe.StagePhases(i + 1) {
 			add(p.Objective, p.Tokens(), p.Train.SequenceLen)
-			t.Memory = max(t.Memory, memoryOfPass(&f.config, p.Train.BatchSize*p.Train.SequenceLen))
+			need, err := memoryOfPass(f.threads, teacher, p.Train.BatchSize, p.Train.SequenceLen)
+			if err != nil {
+				return nil, err
+			}
+			t.Memory = max(t.Memory, need)
 		}
 		switch m := f.method(i + 1); m.Method {
 		case "mmr":
@@ -72,11 +78,13 @@ func (f *forecast) targets() (*TargetForecast, error) {
 	return t, nil
 }
 
-// memoryOfPass returns the bytes of a pass of the teacher that keeps nothing but
-// its last hidden state: what one block has at once, in the mixer the stream, its
-// norm, q, k, v and what comes of them, in the MLP the stream, its norm, two inner
-// widths and their product, and where either writes.
-func memoryOfPass(c *layers.Config, tokens int) int64 {
-	mixer := 3*c.HiddenSize + (2*c.Heads+2*c.KVHeads)*c.HeadDim
-	return 4 * int64(tokens) * int64(max(mixer, 3*c.HiddenSize+3*c.Intermediate))
+// memoryOfPass returns the bytes of a pass of a teacher on paper over batches of
+// that size, which a step does without once its targets are on the disk.
+func memoryOfPass(threads int, teacher *layers.Model, batch, length int) (int64, error) {
+	p := layers.OnPaper(threads)
+	pass, err := layers.NewPass(p, teacher, teacher.Batch(batch, length))
+	if err != nil {
+		return 0, err
+	}
+	return int64(pass.Memory() + p.Entered()), nil
 }

@@ -57,8 +57,11 @@ func (f *forecast) measure(p *layers.Pool, progress Progress) error {
 		return nil
 	}
 	work := 0.0
-	for _, k := range batchKeys(f.recipe) {
-		work = max(work, layers.StepArithmetic(&f.config, &f.config, k.batch*k.t, k.t))
+	for _, s := range f.steps {
+		if s.gates || s.probes != nil {
+			continue
+		}
+		work = max(work, layers.StepArithmetic(&f.config, &f.config, s.phase.B*s.phase.T, s.phase.T))
 	}
 	if s := work / (layers.PeakFlops(p) * 1e9 * roughPeak); s > longestStep.Seconds() {
 		f.NoTime = fmt.Sprintf("one step is %.3g operations, too long to try; %s", work, f.atPeak(p))

@@ -95,10 +95,26 @@ func (s *scorer) calibrate() (Calibrate, error) {
 	if s.cached != nil {
 		return s.cached, nil
 	}
-	b, t, n := batchesOf(recipes.Calibration{Sequences: m.Fit.Sequences}, s.recipe)
+	b, t, n := fitBatches(s.recipe)
 	var err error
 	s.cached, err = calibration(s.pool, s.teacher, layers.NewBatch(b, t, s.teacher.Embed.Value.DType()), n, s.stream.batches(data.Train, calibrationRows))
 	return s.cached, err
+}
+
+// fitBatches is the sample that fitted mixers are fitted on.
+func fitBatches(r *recipes.Recipe) (b, t, n int) {
+	return batchesOf(recipes.Calibration{Sequences: r.Student.Mixer.Fit.Sequences}, r)
+}
+
+// calibrationBytes is the size of that sample in float32, input and output of every
+// layer's mixer, which stays for as long as mixers may be made; 0 where none is
+// fitted.
+func calibrationBytes(r *recipes.Recipe, c *layers.Config) int64 {
+	if Init(r.Student.Mixer.Init) != InitMILFit {
+		return 0
+	}
+	b, t, n := fitBatches(r)
+	return 4 * 2 * int64(b*t*n) * int64(c.HiddenSize) * int64(c.Layers())
 }
 
 // probePhase is the short distillation of mmr and restore: the recipe's

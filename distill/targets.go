@@ -49,15 +49,29 @@ func OpenTargets(c *recipes.TeacherCache, teacher *layers.Model, note func(strin
 	if err != nil {
 		return nil, err
 	}
-	t := &TargetCache{teacher: teacher, note: note, probes: map[int][]byte{}}
-	if c.Targets == "topk" {
-		t.top = min(c.K, teacher.Config.VocabSize)
-	}
+	t := &TargetCache{teacher: teacher, note: note, probes: map[int][]byte{}, top: topOf(c, &teacher.Config)}
 	if t.files, err = checkpoints.OpenCache(dir, int64(c.MaxSize)); err != nil {
 		return nil, fmt.Errorf("teacher.cache: %w", err)
 	}
 	t.weights, err = hashModel(teacher)
 	return t, err
+}
+
+// targetsOnPaper is the cache of a teacher on paper, which finds nothing and keeps
+// nothing; nil if the recipe has none.
+func targetsOnPaper(c *recipes.TeacherCache, teacher *layers.Model) *TargetCache {
+	if c == nil {
+		return nil
+	}
+	return &TargetCache{teacher: teacher, top: topOf(c, &teacher.Config)}
+}
+
+// topOf returns how many of each token's logits a cache keeps; 0: all there is.
+func topOf(c *recipes.TeacherCache, teacher *layers.Config) int {
+	if c.Targets != "topk" {
+		return 0
+	}
+	return min(c.K, teacher.VocabSize)
 }
 
 // targetsDir is the folder of a cache: the recipe's, or one in the user's.

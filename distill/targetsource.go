@@ -25,6 +25,11 @@ type targetSource struct {
 // source returns the targets of what b will hold, for an objective.
 func (c *TargetCache) source(p *layers.Pool, b *layers.Batch, o layers.Objective) (*targetSource, error) {
 	s := &targetSource{cache: c, pool: p, batch: b, Targets: layers.NewTargets(p, c.teacher, b, o, c.top), last: make([]checkpoints.CacheKey, b.B)}
+	if b.IDs.Outlined() { // on paper: no key, but the pass that the first miss brings
+		var err error
+		s.pass, err = layers.NewPass(p, c.teacher, b)
+		return s, err
+	}
 	probe, err := c.probe(p, b.T)
 	if err != nil {
 		return nil, err
@@ -38,6 +43,17 @@ func (c *TargetCache) source(p *layers.Pool, b *layers.Batch, o layers.Objective
 		s.buf = append(s.buf, make([]byte, t.Bytes()/b.B)...)
 	}
 	return s, nil
+}
+
+// bytes is the size of the targets, and of one sequence's as a file has them.
+func (s *targetSource) bytes() (n int) {
+	if s == nil {
+		return 0
+	}
+	for _, t := range s.Tensors() {
+		n += t.Bytes() + t.Bytes()/s.batch.B
+	}
+	return n
 }
 
 // probe is the hash of what the teacher makes of a fixed sequence of t tokens.

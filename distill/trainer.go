@@ -79,7 +79,7 @@ func NewTrainer(p *layers.Pool, teacher, student *layers.Model, ph Phase, fill F
 	student.Own(func(q *layers.Param) bool { return ph.trains(q) && sharedWith(teacher, q) })
 	t.opt = layers.NewAdamW(p, ph.AdamW, ph.trainable(student))
 	t.opt.Steps = at.Updates
-	b := layers.NewBatch(ph.B, ph.T, student.Embed.Value.DType())
+	b := student.Batch(ph.B, ph.T)
 	t.micro = microBatches(ph, student)
 	c := layers.StepConfig{Student: student, Batch: b, Objective: ph.Objective, Grad: t.opt.Grad, Recompute: ph.Recompute}
 	if ph.Objective.NeedsTeacher() {
@@ -149,7 +149,7 @@ func (t *Trainer) Train() (Metrics, error) {
 // microBatches returns the batches that one step of ph reads.
 func microBatches(ph Phase, m *layers.Model) (bs []*layers.Batch) {
 	for range ph.Accumulate {
-		bs = append(bs, layers.NewBatch(ph.B, ph.T, m.Embed.Value.DType()))
+		bs = append(bs, m.Batch(ph.B, ph.T))
 	}
 	return bs
 }
@@ -242,6 +242,15 @@ func (t *Trainer) Memory() (activations, optimizer int) {
 		activations += t.targets.pass.Memory()
 	}
 	return activations, optimizer * 3 / 2 // m, v and the gradient
+}
+
+// nodes returns the number of nodes of all graphs.
+func (t *Trainer) nodes() int {
+	n := t.step.Nodes()
+	if t.targets != nil && t.targets.pass != nil {
+		n += t.targets.pass.Nodes()
+	}
+	return n
 }
 
 // Close lets go of the graphs.

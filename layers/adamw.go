@@ -54,9 +54,12 @@ func NewAdamW(p *Pool, c AdamWConfig, trainable []Trainable) *AdamW {
 		if a.grads[t.Param] != nil {
 			panic(fmt.Sprintf("layers: NewAdamW: %s is there twice", t.Param.Name))
 		}
-		g, m, v := tensor.New(w.DType(), w.Shape()...), tensor.New(w.DType(), w.Shape()...), tensor.New(w.DType(), w.Shape()...)
+		g, m, v := w.Another(w.DType(), w.Shape()...), w.Another(w.DType(), w.Shape()...), w.Another(w.DType(), w.Shape()...)
 		a.grads[t.Param] = g
 		a.state = append(a.state, Named{"m." + t.Param.Name, m}, Named{"v." + t.Param.Name, v})
+		if w.Outlined() {
+			continue // to be measured, not to step
+		}
 		decay := 0.0
 		if c.DecayAll || t.Param.Decays() {
 			decay = c.WeightDecay

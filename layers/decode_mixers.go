@@ -16,7 +16,7 @@ type attentionStep[T tensor.Float] struct {
 
 func newAttentionStep[T tensor.Float](p *Pool, a *Attention, c *Config, batch, capacity int) *attentionStep[T] {
 	size := kernel.AttentionSize{B: batch, T: capacity, H: c.Heads, G: c.KVHeads, P: c.HeadDim}
-	o := kernel.AttentionOptions{Scale: c.scale(), Window: a.Window, Rope: c.rope(capacity)}
+	o := kernel.AttentionOptions{Scale: c.scale(), Window: a.Window, Rope: c.rope(capacity, capacity)}
 	return &attentionStep[T]{a, size, T(c.NormEps), kernel.NewAttentionCache[T](p, size, o)}
 }
 

@@ -20,14 +20,28 @@ type Batch struct {
 }
 
 // NewBatch returns a batch of zeros with every document starting at position 0.
-func NewBatch(b, t int, dtype tensor.DType) *Batch {
+func NewBatch(b, t int, dtype tensor.DType) *Batch { return newBatch(tensor.New, b, t, dtype) }
+
+// Batch returns a batch for the model: of its floating type and, when the model
+// is an Outline, without memory like it.
+func (m *Model) Batch(b, t int) *Batch {
+	e := m.Embed.Value
+	return newBatch(e.Another, b, t, e.DType())
+}
+
+func newBatch(make func(tensor.DType, ...int) *tensor.Tensor, b, t int, dtype tensor.DType) *Batch {
 	return &Batch{
 		B: b, T: t,
-		IDs:    tensor.New(tensor.I32, b*t),
-		Start:  tensor.New(tensor.I32, b, t),
-		Labels: tensor.New(tensor.I32, b*t),
-		Weight: tensor.New(dtype, b*t),
+		IDs:    make(tensor.I32, b*t),
+		Start:  make(tensor.I32, b, t),
+		Labels: make(tensor.I32, b*t),
+		Weight: make(dtype, b*t),
 	}
+}
+
+// Bytes returns the bytes of the batch.
+func (b *Batch) Bytes() int {
+	return b.IDs.Bytes() + b.Start.Bytes() + b.Labels.Bytes() + b.Weight.Bytes()
 }
 
 // CopyFrom copies another batch of the same size.
@@ -100,6 +114,7 @@ type Forward struct {
 	model      *Model
 	ids, start *G.Node
 	weights    *G.Node
+	rope       *kernel.Rope // of the model's attention; nil before the first, or without
 	params     map[*Param]*G.Node
 	inBlock    bool                    // what is added is a block of the model
 	shared     map[any]autodiff.Kernel // of mixers, by geometry
@@ -149,7 +164,7 @@ func (f *Forward) bind(m *Model) {
 	if f.model == m {
 		return
 	}
-	f.model, f.params, f.shared = m, map[*Param]*G.Node{}, map[any]autodiff.Kernel{}
+	f.model, f.params, f.shared, f.rope = m, map[*Param]*G.Node{}, map[any]autodiff.Kernel{}, nil
 	f.ids = f.Input(f.Prefix+"ids", f.Batch.IDs)
 	f.start = f.Input(f.Prefix+"start", f.Batch.Start)
 }

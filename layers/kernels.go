@@ -60,8 +60,11 @@ func (f *Forward) attention(window int) autodiff.Kernel {
 		kernel.AttentionSize
 		window int
 	}
+	if f.rope == nil {
+		f.rope = c.rope(f.Batch.T, 0) // one for all layers: as many bytes as some of their scratch
+	}
 	return f.mixing(geometry{size, window}, func() autodiff.Kernel {
-		o := kernel.AttentionOptions{Scale: c.scale(), Window: window, Rope: c.rope(f.Batch.T), Train: f.trains()}
+		o := kernel.AttentionOptions{Scale: c.scale(), Window: window, Rope: f.rope, Train: f.trains()}
 		if f.f64() {
 			return kernel.NewAttention[float64](f.Pool(), size, o)
 		}

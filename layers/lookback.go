@@ -67,7 +67,7 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 	}
 	a.finish(proj, c)
 	starts := tensor.Data[int32](start)
-	if rope := c.rope(t); rope != nil {
+	if rope := c.rope(t, t); rope != nil {
 		for i := range n {
 			for h := range c.Heads + c.KVHeads {
 				rope.RotateRow(proj[i*qk+h*p:][:p], i%t-int(starts[i]))

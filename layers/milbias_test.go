@@ -73,7 +73,7 @@ func TestAFittedMixerHasTheBiasesOfTheAttention(t *testing.T) {
 	cal := Calibration{In: []*tensor.Tensor{u}, Out: []*tensor.Tensor{target}, Start: []*tensor.Tensor{start}}
 
 	s2 := Mamba2For(c)
-	m2 := newMamba2(maker{tensor.F64}, c.HiddenSize, s2, 0)
+	m2 := newMamba2(maker{tensor.New, tensor.F64}, c.HiddenSize, s2, 0)
 	if err := TransferMamba2(m2, a, c, 0.02, r); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestAFittedMixerHasTheBiasesOfTheAttention(t *testing.T) {
 	same(t, "mamba2", m2, m2.ConvB, c, u, start, shift)
 
 	s1 := Mamba1For(c)
-	m1 := newMamba1(maker{tensor.F64}, c.HiddenSize, s1, 0)
+	m1 := newMamba1(maker{tensor.New, tensor.F64}, c.HiddenSize, s1, 0)
 	if err := TransferMamba1(m1, a, c, 0.02, r); err != nil {
 		t.Fatal(err)
 	}

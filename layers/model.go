@@ -21,10 +21,19 @@ type Model struct {
 
 // New returns a model with zero weights of the floating type.
 func New(c Config, dtype tensor.DType) (*Model, error) {
+	return newModel(c, maker{tensor.New, dtype})
+}
+
+// Outline returns the model without memory behind its weights: a step of it can
+// be built on paper ([OnPaper]), to see what it would take.
+func Outline(c Config, dtype tensor.DType) (*Model, error) {
+	return newModel(c, maker{tensor.Outline, dtype})
+}
+
+func newModel(c Config, k maker) (*Model, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	k := maker{dtype}
 	m := &Model{
 		Config: c.Clone(),
 		Embed:  k.param("model.embed_tokens.weight", c.VocabSize, c.HiddenSize),
@@ -147,7 +156,7 @@ func (m *Model) SetMixer(l int, mixed Mixed) Mixer {
 		panic(fmt.Sprintf("layers: SetMixer: layer %d: %v", l, err))
 	}
 	m.Config.Mixers[l] = mixed
-	m.Blocks[l].Mixer = newMixer(maker{m.Embed.Value.DType()}, &m.Config, l)
+	m.Blocks[l].Mixer = newMixer(maker{m.Embed.Value.Another, m.Embed.Value.DType()}, &m.Config, l)
 	return m.Blocks[l].Mixer
 }
 

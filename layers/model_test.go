@@ -257,3 +257,37 @@ func TestAnObjectiveThatMovesNothingIsAnError(t *testing.T) {
 		t.Error("a mixer loss that cannot reach the last norm was accepted")
 	}
 }
+
+// TestAStepOnPaperHasTheMemoryOfARealOne, of both graphs, and does not run.
+func TestAStepOnPaperHasTheMemoryOfARealOne(t *testing.T) {
+	c := Config{VocabSize: 11, HiddenSize: 8, Intermediate: 12, Heads: 2, KVHeads: 1, HeadDim: 4, RopeTheta: 10000, NormEps: 1e-6,
+		Mixers: []Mixed{{Kind: KindAttention}, {Kind: KindAttention}}}
+	real, err := New(c, tensor.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outline, err := Outline(c, tensor.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := func(p *Pool, m *Model) *Step {
+		grads := NewAdamW(p, AdamWConfig{}, []Trainable{{Param: m.Blocks[1].MLP.Down, LRScale: 1}})
+		s, err := NewStep(p, StepConfig{Student: m, Teacher: m, Batch: m.Batch(2, 5), Objective: Objective{{Type: ForwardKL, Weight: 1}}, Grad: grads.Grad})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	p := OnPaper(2)
+	got, want := build(p, outline), build(nil, real)
+	defer want.Close()
+	if got.Memory() != want.Memory() || got.Nodes() != want.Nodes() || p.Entered() == 0 || outline.Size() != real.Size() {
+		t.Errorf("%+v on paper, %d nodes and %d bytes of scratch; %+v, %d nodes", got.Memory(), got.Nodes(), p.Entered(), want.Memory(), want.Nodes())
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("it ran")
+		}
+	}()
+	_ = got.Run()
+}

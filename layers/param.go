@@ -115,11 +115,12 @@ func sameShape(a, b []int) bool {
 
 // maker makes the parameters of one model.
 type maker struct {
+	make  func(d tensor.DType, shape ...int) *tensor.Tensor
 	dtype tensor.DType
 }
 
 func (m maker) param(name string, shape ...int) *Param {
-	return &Param{Name: name, Value: tensor.New(m.dtype, shape...)}
+	return &Param{Name: name, Value: m.make(m.dtype, shape...)}
 }
 
 // stack makes one parameter of several parts, each of so many rows of the shape.

@@ -141,11 +141,12 @@ func (s *RopeScaling) yarn(inverse []float64, theta float64) {
 	}
 }
 
-// rope returns the rotary tables for sequences of t tokens, nil without RoPE.
-func (c *Config) rope(t int) *kernel.Rope {
+// rope returns the rotary tables for sequences of t tokens, of a length that may
+// be 0 for an attention to grow; nil without RoPE.
+func (c *Config) rope(t, length int) *kernel.Rope {
 	if c.RopeTheta == 0 {
 		return nil
 	}
 	inverse, factor := c.RopeFrequencies(t)
-	return kernel.NewRopeFreqs(inverse, factor, t)
+	return kernel.NewRopeFreqs(inverse, factor, length)
 }

@@ -17,6 +17,14 @@ import (
 // Pool is the set of goroutines that one step's operations share.
 type Pool = parallel.Pool
 
+// OnPaper returns a pool on which nothing runs and kernels take no memory: of a
+// step over Outlines, [Step.Memory] then says what it would take.
+func OnPaper(threads int) *Pool { return parallel.OnPaper(threads) }
+
+// ProductScratch returns about the bytes that matrix products on so many threads
+// keep between calls.
+func ProductScratch(threads int) int { return gemm.Scratch(threads) }
+
 // NewPool starts a pool; threads <= 0 means GOMAXPROCS.
 func NewPool(threads int) *Pool { return parallel.New(threads) }
 

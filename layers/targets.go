@@ -34,13 +34,14 @@ type selection interface {
 func NewTargets(p *Pool, m *Model, b *Batch, o Objective, top int) *Targets {
 	n, v, d, dtype := b.B*b.T, m.Head.Value.Dim(0), m.Head.Value.Dim(1), m.Embed.Value.DType()
 	if top == 0 {
-		return &Targets{Final: tensor.New(dtype, n, d)}
+		return &Targets{Final: m.Embed.Value.Another(dtype, n, d)}
 	}
 	if top < 0 || top > v {
 		panic(fmt.Sprintf("layers: NewTargets: the top %d of %d logits", top, v))
 	}
 	t := &Targets{Top: top, Temperatures: kernel.Temperatures(o.onLogits())}
-	t.IDs, t.Values = tensor.New(tensor.I32, n, top), tensor.New(dtype, n, kernel.TopKWidth(top, len(t.Temperatures)))
+	e := m.Embed.Value
+	t.IDs, t.Values = e.Another(tensor.I32, n, top), e.Another(dtype, n, kernel.TopKWidth(top, len(t.Temperatures)))
 	if dtype == tensor.F64 {
 		t.selection = selectionOf[float64]{kernel.NewTopK[float64](p, n, d, v, top, t.Temperatures)}
 	} else {

@@ -43,6 +43,9 @@ func (s *Pass) Targets() *Targets { return &Targets{Final: s.Final()} }
 // Memory returns the bytes of the kept and the passing outputs.
 func (s *Pass) Memory() int { return s.session.Memory().Planned }
 
+// Nodes returns the number of nodes of the graph.
+func (s *Pass) Nodes() int { return s.session.Nodes() }
+
 // Close lets go of the graph.
 func (s *Pass) Close() { s.session.Close() }
 

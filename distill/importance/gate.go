@@ -27,10 +27,7 @@ func Gate(p Probe, sampled bool) (Scores, error) {
 	}
 	s := p.scores("gate", metric)
 	b := p.batch()
-	step, err := layers.NewStep(p.Pool, layers.StepConfig{
-		Student: p.Student, Batch: b, MixerGates: true,
-		Objective: layers.Objective{{Type: layers.CrossEntropy, Weight: 1}},
-	})
+	step, err := GateStep(p.Pool, p.Student, b)
 	if err != nil {
 		return s, fmt.Errorf("importance: gate: %w", err)
 	}
@@ -75,6 +72,15 @@ func Gate(p Probe, sampled bool) (Scores, error) {
 		s.Layers[j].Value = math.Sqrt(sum[j] / float64(sequences))
 	}
 	return p.done(s, began)
+}
+
+// GateStep is the pass forward and back that Gate takes of every batch, made here
+// for whoever wants to know its size.
+func GateStep(p *layers.Pool, student *layers.Model, b *layers.Batch) (*layers.Step, error) {
+	return layers.NewStep(p, layers.StepConfig{
+		Student: student, Batch: b, MixerGates: true,
+		Objective: layers.Objective{{Type: layers.CrossEntropy, Weight: 1}},
+	})
 }
 
 // perSequence scales the weights so that each sequence's sum to one, and

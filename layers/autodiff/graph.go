@@ -27,6 +27,7 @@ type Graph struct {
 	times   map[string]*OpTime
 	profile bool        // operations take their times
 	failed  *PanicError // of the last run
+	paper   bool        // some leaf has no memory: the graph is measured and not run
 	segment *segment    // that Apply adds to; nil outside of Recompute
 }
 
@@ -43,12 +44,14 @@ func newGraph(p *parallel.Pool, salt uint64) *Graph {
 func (g *Graph) Pool() *parallel.Pool { return g.pool }
 
 // Input adds a leaf over t without a gradient: a batch, a frozen weight, the
-// output of another Session. The graph reads t's memory at every run.
+// output of another Session. The graph reads t's memory at every run; when t has
+// none, the graph takes none either and cannot run.
 func (g *Graph) Input(name string, t *tensor.Tensor) *G.Node {
 	if g.leaves[name] {
 		panic(fmt.Sprintf("autodiff: Input: the name %q is taken: Gorgonia would make both one node", name))
 	}
 	g.leaves[name] = true
+	g.paper = g.paper || t.Outlined()
 	if t.DType() != tensor.I32 {
 		if g.float && g.dtype != t.DType() {
 			panic(fmt.Sprintf("autodiff: Input: %q is %v in a graph of %v", name, t, g.dtype))

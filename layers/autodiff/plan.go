@@ -82,8 +82,12 @@ func (g *Graph) plan() (Memory, error) {
 		}
 		home.lives = append(home.lives, l)
 	}
+	take := tensor.New
+	if g.paper {
+		take = tensor.Outline
+	}
 	for _, s := range slabs {
-		memory := tensor.New(g.dtype, s.size)
+		memory := take(g.dtype, s.size)
 		for _, l := range s.lives {
 			l.v.t = memory.Rows(0, l.v.Size()).Reshape(l.v.shape...)
 		}

@@ -28,12 +28,13 @@ var errCollision = errors.New("autodiff: two nodes share a hash")
 // salt. p may be nil for one thread.
 func Build(p *parallel.Pool, build func(g *Graph) error) (*Session, error) {
 	for salt := uint64(0); ; salt++ {
-		g := newGraph(p, salt)
+		g, entered := newGraph(p, salt), p.Entered()
 		if err := build(g); err != nil {
 			return nil, err
 		}
 		s, err := g.compile()
 		if errors.Is(err, errCollision) && salt < 8 {
+			p.Enter(entered - p.Entered()) // this graph is not the one
 			continue
 		}
 		return s, err
@@ -48,7 +49,11 @@ func (g *Graph) compile() (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{g: g, machine: G.NewTapeMachine(g.g), memory: m, nodes: len(g.g.AllNodes())}, nil
+	s := &Session{g: g, memory: m, nodes: len(g.g.AllNodes())}
+	if !g.paper {
+		s.machine = G.NewTapeMachine(g.g)
+	}
+	return s, nil
 }
 
 // checkHashes returns errCollision when two nodes have one hash.
@@ -67,6 +72,9 @@ func checkHashes(nodes G.Nodes) error {
 // Run executes the graph once over what its leaves hold now. A panic in a
 // kernel comes back as a *PanicError.
 func (s *Session) Run() error {
+	if s.g.paper {
+		panic("autodiff: Run: the graph is on paper: a leaf has no memory")
+	}
 	s.machine.Reset() // without it RunAll does nothing: the program counter is at the end
 	s.g.failed = nil
 	if err := s.machine.RunAll(); err != nil {
@@ -89,4 +97,9 @@ func (s *Session) Memory() Memory { return s.memory }
 func (s *Session) Nodes() int { return s.nodes }
 
 // Close lets go of the machine.
-func (s *Session) Close() error { return s.machine.Close() }
+func (s *Session) Close() error {
+	if s.machine == nil {
+		return nil
+	}
+	return s.machine.Close()
+}

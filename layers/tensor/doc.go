@@ -10,6 +10,9 @@
 //	s := tensor.Data[float32](w)           // its 131072 elements
 //	q := w.Rows(0, 256)                    // the first 256 rows, same memory
 //
+// A tensor made by [Outline] has a shape and no memory: of models too large to
+// hold, a step can still be laid out and measured.
+//
 // Invariants: len(Data(t)) == t.Size(); a shape is never changed after New;
 // Rows shares memory, Clone does not.
 //

@@ -63,6 +63,7 @@ type Tensor struct {
 	f32   []float32
 	f64   []float64
 	i32   []int32
+	paper *outline // of a tensor without memory; nil for all others
 }
 
 // New returns a zeroed tensor of the shape. A shape of no dimensions is a
@@ -117,6 +118,9 @@ func Data[T Element](t *Tensor) []T {
 	default:
 		p = &t.i32
 	}
+	if t.paper != nil {
+		panic(fmt.Sprintf("tensor: Data: %v has no memory", t))
+	}
 	s, ok := p.(*[]T)
 	if !ok {
 		var z T
@@ -140,9 +144,14 @@ func (t *Tensor) Dim(i int) int {
 }
 
 // Size returns the number of elements.
-func (t *Tensor) Size() int { return len(t.f32) + len(t.f64) + len(t.i32) }
+func (t *Tensor) Size() int {
+	if t.paper != nil {
+		return t.paper.size
+	}
+	return len(t.f32) + len(t.f64) + len(t.i32)
+}
 
-// Bytes returns the size of the memory behind t.
+// Bytes returns the size of the memory behind t, or that would be.
 func (t *Tensor) Bytes() int { return t.Size() * t.dtype.Bytes() }
 
 // String describes the tensor without its elements, e.g. F32[512 256].
@@ -155,6 +164,10 @@ func (t *Tensor) Rows(lo, hi int) *Tensor {
 	}
 	stride := sizeOf(t.shape[1:])
 	v := &Tensor{dtype: t.dtype, shape: append([]int{hi - lo}, t.shape[1:]...)}
+	if t.paper != nil {
+		v.paper = &outline{t.paper.of, t.paper.at + lo*stride, (hi - lo) * stride}
+		return v
+	}
 	switch t.dtype {
 	case F32:
 		v.f32 = t.f32[lo*stride : hi*stride : hi*stride]
@@ -178,7 +191,7 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 
 // Clone returns a copy with memory of its own.
 func (t *Tensor) Clone() *Tensor {
-	c := New(t.dtype, t.shape...)
+	c := t.Another(t.dtype, t.shape...)
 	c.CopyFrom(t)
 	return c
 }
@@ -188,6 +201,9 @@ func (t *Tensor) Clone() *Tensor {
 func (t *Tensor) CopyFrom(src *Tensor) {
 	if t.Size() != src.Size() {
 		panic(fmt.Sprintf("tensor: CopyFrom: %v from %v", t, src))
+	}
+	if t.Outlined() != src.Outlined() {
+		panic(fmt.Sprintf("tensor: CopyFrom: %v from %v: one has no memory", t, src))
 	}
 	switch {
 	case t.dtype == src.dtype:
@@ -219,6 +235,9 @@ func SharesMemory(a, b *Tensor) bool {
 	if a.dtype != b.dtype || a.Size() == 0 || b.Size() == 0 {
 		return false
 	}
+	if a.Outlined() || b.Outlined() {
+		return a.Outlined() && b.Outlined() && a.paper.of == b.paper.of && a.paper.at == b.paper.at
+	}
 	switch a.dtype {
 	case F32:
 		return &a.f32[0] == &b.f32[0]
@@ -239,9 +258,9 @@ func sizeOf(shape []int) int {
 	return n
 }
 
-// Equal reports whether a and b have the same type, shape and elements, NaN
-// being equal to nothing.
+// Equal reports whether a and b have the same type, shape and elements, NaN and
+// what has no memory being equal to nothing.
 func Equal(a, b *Tensor) bool {
-	return a.dtype == b.dtype && slices.Equal(a.shape, b.shape) &&
+	return a.paper == nil && b.paper == nil && a.dtype == b.dtype && slices.Equal(a.shape, b.shape) &&
 		slices.Equal(a.f32, b.f32) && slices.Equal(a.f64, b.f64) && slices.Equal(a.i32, b.i32)
 }

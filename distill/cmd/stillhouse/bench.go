@@ -88,9 +88,7 @@ func stepText(w io.Writer, r *distill.StepReport, profile bool) {
 	fmt.Fprintf(w, "share of peak   %8.1f %%\n", 100*r.PeakFraction)
 	fmt.Fprintf(w, "memory          %8.1f GB/s\n", r.MemGBps)
 	fmt.Fprintf(w, "allocations     %8.0f a step, %.1f KiB\n", r.Allocs, r.AllocBytes/1024)
-	m := r.Memory
-	fmt.Fprintf(w, "peak memory     %8.1f MiB    weights %.1f, optimizer %.1f, activations %.1f, scratch %.1f; planned for these four %.1f\n",
-		mib(m.Peak), mib(m.Weights), mib(m.Optimizer), mib(m.Activations), mib(m.Scratch), mib(m.Predicted))
+	memoryText(w, &r.Memory)
 	if !profile {
 		return
 	}
@@ -106,6 +104,25 @@ func stepText(w io.Writer, r *distill.StepReport, profile bool) {
 	}
 	fmt.Fprintf(w, "\n%s\n", t.Render())
 	fmt.Fprintln(w, "limit flops: useful arithmetic at the peak. limit bytes: each operand moved once at the\nmemory's bandwidth; more than 100 % when operands were still in a cache.")
+}
+
+// memoryText lays the memory that a step took against its plan, part by part.
+func memoryText(w io.Writer, m *distill.MemoryReport) {
+	against := func(name string, got, planned int64, what string) {
+		fmt.Fprintf(w, "%-15s %8.1f MiB of %8.1f planned%s\n", name, mib(got), mib(planned), what)
+	}
+	if m.Peak == 0 {
+		fmt.Fprintf(w, "peak memory     not known here; %.1f MiB planned\n", mib(m.PlannedPeak))
+	} else {
+		against("peak memory", m.Peak, m.PlannedPeak, fmt.Sprintf(" (%+.1f %%)", 100*(m.OfPlanned-1)))
+	}
+	against("  weights", m.Weights, m.Planned.Weights, "")
+	against("  optimizer", m.Optimizer, m.Planned.Optimizer, "")
+	against("  activations", m.Activations, m.Planned.Activations, "")
+	against("  scratch", m.Scratch, m.Planned.Scratch, "")
+	if m.Peak > 0 {
+		against("  process", m.Process, m.Planned.Process, "")
+	}
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

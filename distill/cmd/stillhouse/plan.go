@@ -21,7 +21,7 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Say what a recipe will do and what it takes, before anything is done",
 		Long: `Plan prints the resolved recipe, the stages with the layers they replace as far as
 these are known without scoring, the tokens of every phase, the memory of the
-largest one against limits and machine, and how long the run will take on this
+largest phase or scoring against limits and machine, and how long the run will take on this
 machine, from a few steps of each phase on random weights.
 
 It reads the teacher's sizes, not its weights, and writes nothing. What does not
@@ -118,7 +118,7 @@ func planText(w io.Writer, resolved string, f *distill.Forecast) {
 	}
 	fmt.Fprintf(w, "tokens      %s to train on\n", distill.HumanCount(f.Tokens))
 	m := f.Memory
-	fmt.Fprintf(w, "memory      about %s", distill.HumanBytes(m.Need))
+	fmt.Fprintf(w, "memory      about %s, in %s", distill.HumanBytes(m.Need), m.Phase)
 	if m.Limit > 0 {
 		fmt.Fprintf(w, "; limits.max_memory is %s", distill.HumanBytes(m.Limit))
 	}

@@ -78,7 +78,7 @@ func TestAPlanKnowsTheLayersOfABaseline(t *testing.T) {
 
 func TestWhatDoesNotFitNamesTheSettingThatWould(t *testing.T) {
 	inFolder(t)
-	set := []string{"--set", "limits.max_memory=150MiB"}
+	set := []string{"--set", "limits.max_memory=500MiB"}
 	f := planOf(t, exitLimit, append([]string{"plan", "quickstart", "--no-time"}, set...)...)
 	if f.Memory.Fits || !strings.HasPrefix(f.Memory.Setting, "--set train.per_device_train_batch_size=") {
 		t.Fatalf("got %+v", f.Memory)

@@ -75,19 +75,19 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 		o.Scale = 1 / math.Sqrt(float64(s.P))
 	}
 	if o.Rope != nil {
-		o.Rope.grow(s.T)
+		o.Rope.grow(p, s.T)
 	}
 	k := &Attention[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
 	n := s.B * s.T * s.P
-	k.q, k.k, k.lse = tensor.Make[T](n*s.H), tensor.Make[T](n*s.G), tensor.Make[T](s.B*s.H*s.T)
+	k.q, k.k, k.lse = room[T](p, n*s.H), room[T](p, n*s.G), room[T](p, s.B*s.H*s.T)
 	if o.Train {
-		k.dk, k.dv = tensor.Make[T](n*s.H), tensor.Make[T](n*s.H)
+		k.dk, k.dv = room[T](p, n*s.H), room[T](p, n*s.H)
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
-		t := &tileScratch[T]{s: tensor.Make[T](queryTile * s.T)}
+		t := &tileScratch[T]{s: room[T](p, queryTile*s.T)}
 		if o.Train {
-			t.dp, t.dq = tensor.Make[T](queryTile*s.T), tensor.Make[T](s.T*s.P)
+			t.dp, t.dq = room[T](p, queryTile*s.T), room[T](p, s.T*s.P)
 		}
 		k.free <- t
 	}

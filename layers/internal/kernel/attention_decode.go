@@ -48,7 +48,7 @@ func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o Atte
 // reserve makes room for tokens in all, keeping what is cached.
 func (c *AttentionCache[T]) reserve(tokens int) {
 	if c.opt.Rope != nil {
-		c.opt.Rope.grow(tokens)
+		c.opt.Rope.grow(nil, tokens)
 	}
 	p, old := c.size.P, c.capacity
 	if tokens <= old {

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 
+	"stillhouse/layers/internal/parallel"
 	"stillhouse/layers/internal/vec"
 	"stillhouse/layers/tensor"
 )
@@ -72,8 +73,8 @@ func normalised(x []float64) {
 // bucketScratch is what bucketRow writes in, [K+1] each.
 type bucketScratch struct{ lq, lp, g []float64 }
 
-func newBucketScratch(top int) bucketScratch {
-	return bucketScratch{make([]float64, top+1), make([]float64, top+1), make([]float64, top+1)}
+func newBucketScratch(p *parallel.Pool, top int) bucketScratch {
+	return bucketScratch{room[float64](p, top+1), room[float64](p, top+1), room[float64](p, top+1)}
 }
 
 // bucketRow is row for a teacher of which the tokens top have the given logits

@@ -179,7 +179,7 @@ func TestLossOfTheTeachersTopIsFiniteWhereTheRestVanishes(t *testing.T) {
 			}
 			s, g, q := make([]float32, v), make([]float32, v), make([]float32, v)
 			s[3], s[5] = apart, apart-1
-			loss := bucketRow(&term, g, s, []int32{5, 3}, []float32{2, 1}, 0.5, 1, q, newBucketScratch(top))
+			loss := bucketRow(&term, g, s, []int32{5, 3}, []float32{2, 1}, 0.5, 1, q, newBucketScratch(nil, top))
 			for i, x := range append(g, float32(loss)) {
 				if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 					t.Errorf("%v, logits %v apart: %d is %v", term.Kind, apart, i, x)

@@ -101,36 +101,36 @@ func NewHeadLoss[T tensor.Float](p *parallel.Pool, size HeadLossSize, terms []Te
 	n, d, v := size.N, size.D, size.V
 	k.chunk = min(n, headChunk(opt.Chunk, v))
 	blocks := (k.chunk + headRows - 1) / headRows
-	k.rows, k.position = make([]int32, 0, n), make([]int32, n)
-	k.losses, k.sums = make([]float64, n*len(terms)), make([]float64, len(terms))
-	k.s, k.packed = tensor.Make[T](k.chunk*v), tensor.Make[T](k.chunk*d)
-	k.q = tensor.Make[T](blocks * v)
+	k.rows, k.position = room[int32](p, n)[:0], room[int32](p, n)
+	k.losses, k.sums = room[float64](p, n*len(terms)), make([]float64, len(terms))
+	k.s, k.packed = room[T](p, k.chunk*v), room[T](p, k.chunk*d)
+	k.q = room[T](p, blocks*v)
 	k.g = k.s
 	if needP {
-		k.p = tensor.Make[T](blocks * v)
+		k.p = room[T](p, blocks*v)
 	}
 	if k.teacher && opt.Top > 0 {
 		k.τs = Temperatures(terms)
 		for range blocks {
-			k.buckets = append(k.buckets, newBucketScratch(opt.Top))
+			k.buckets = append(k.buckets, newBucketScratch(p, opt.Top))
 		}
 	} else if k.teacher {
-		k.t, k.packedT = tensor.Make[T](k.chunk*v), tensor.Make[T](k.chunk*size.TeacherD)
+		k.t, k.packedT = room[T](p, k.chunk*v), room[T](p, k.chunk*size.TeacherD)
 	}
 	if len(terms) > 1 || opt.Stats {
-		k.single = tensor.Make[T](blocks * v)
+		k.single = room[T](p, blocks*v)
 	}
 	if opt.Grad {
-		k.dh = tensor.Make[T](n * d)
+		k.dh = room[T](p, n*d)
 		if len(terms) > 1 {
-			k.g = tensor.Make[T](k.chunk * v)
+			k.g = room[T](p, k.chunk*v)
 		}
 	}
 	if opt.GradHead {
-		k.dw = tensor.Make[T](v * d)
+		k.dw = room[T](p, v*d)
 	}
 	if opt.Stats {
-		k.RowCE, k.RowKL, k.RowReverseKL, k.RowAgree = make([]float64, n), make([]float64, n), make([]float64, n), make([]bool, n)
+		k.RowCE, k.RowKL, k.RowReverseKL, k.RowAgree = room[float64](p, n), room[float64](p, n), room[float64](p, n), room[bool](p, n)
 	}
 	k.lossBlock = func(block int) {
 		for i := block * headRows; i < min(k.count, (block+1)*headRows); i++ {

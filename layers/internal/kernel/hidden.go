@@ -66,7 +66,7 @@ func NewHidden[T tensor.Float](p *parallel.Pool, n, d int, kind HiddenKind) *Hid
 		panic(fmt.Sprintf("kernel: Hidden: %v over [%d,%d]", kind, n, d))
 	}
 	k := &Hidden[T]{pool: p, n: n, d: d, kind: kind,
-		diff: tensor.Make[T](hiddenBlocks(n) * d), loss: make([]float64, n), a: make([]float64, n), b: make([]float64, n)}
+		diff: room[T](p, hiddenBlocks(n)*d), loss: room[float64](p, n), a: room[float64](p, n), b: room[float64](p, n)}
 	k.forward = func(block int) {
 		for i := block * hiddenRows; i < min(n, (block+1)*hiddenRows); i++ {
 			k.forwardRow(i, k.diff[block*d:(block+1)*d])

@@ -40,7 +40,7 @@ func NewLinear[T tensor.Float](p *parallel.Pool, n, in, out int, opt LinearOptio
 	}
 	k := &Linear[T]{pool: p, n: n, in: in, out: out, opt: opt}
 	if opt.Bias {
-		k.partial = tensor.Make[T](blocks(n) * out)
+		k.partial = room[T](p, blocks(n)*out)
 	}
 	k.fill = func(block int) {
 		for i := block * rowBlock; i < min(n, (block+1)*rowBlock); i++ {

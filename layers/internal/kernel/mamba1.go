@@ -85,25 +85,25 @@ func NewMamba1[T tensor.Float](p *parallel.Pool, s Mamba1Size, o Mamba1Options) 
 	}
 	k := &Mamba1[T]{pool: p, size: s, opt: o}
 	n := s.B * s.T * s.E
-	k.conv = conv[T]{C: s.E, K: s.K}
+	k.conv = conv[T]{C: s.E, K: s.K, taps: room[T](p, s.E*s.K)}
 	k.scan = scan[T]{T: s.T, M: s.N, N: s.N, ldb: s.E, ldc: s.row(), ldx: s.E, ldd: s.E, checkpoint: scanCheckpoint}
-	k.xr, k.pre, k.x, k.br = tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n)
-	k.delta, k.y, k.a, k.state = tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](s.E*s.N), tensor.Make[T](s.B*s.E*s.N)
+	k.xr, k.pre, k.x, k.br = room[T](p, n), room[T](p, n), room[T](p, n), room[T](p, n)
+	k.delta, k.y, k.a, k.state = room[T](p, n), room[T](p, n), room[T](p, s.E*s.N), room[T](p, s.B*s.E*s.N)
 	k.rowParts = blocks(s.T)
 	if o.Train {
-		k.saved = tensor.Make[T](s.B * s.E * s.N * ((s.T + scanCheckpoint - 1) / scanCheckpoint))
-		k.dx, k.dbr, k.ddelta, k.dy, k.dc = tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n), tensor.Make[T](n)
+		k.saved = room[T](p, s.B*s.E*s.N*((s.T+scanCheckpoint-1)/scanCheckpoint))
+		k.dx, k.dbr, k.ddelta, k.dy, k.dc = room[T](p, n), room[T](p, n), room[T](p, n), room[T](p, n), room[T](p, n)
 		parts := s.B * k.rowParts
-		k.dtaps, k.dbias = tensor.Make[T](parts*(s.K+1)*s.E), tensor.Make[T](parts*s.E)
-		k.da, k.dskip = tensor.Make[T](s.B*s.E*s.N), tensor.Make[T](s.B*s.E)
+		k.dtaps, k.dbias = room[T](p, parts*(s.K+1)*s.E), room[T](p, parts*s.E)
+		k.da, k.dskip = room[T](p, s.B*s.E*s.N), room[T](p, s.B*s.E)
 	}
 	k.free, k.windows = make(chan *scanScratch[T], p.Threads()), make(chan []T, p.Threads())
 	for range p.Threads() {
-		w := &scanScratch[T]{decays: tensor.Make[T](s.N * s.N)}
+		w := &scanScratch[T]{decays: room[T](p, s.N*s.N)}
 		if o.Train {
 			m := s.N * s.N
-			w = &scanScratch[T]{tensor.Make[T](scanCheckpoint * m), tensor.Make[T](scanCheckpoint * m), tensor.Make[T](m), tensor.Make[T](s.N)}
-			k.windows <- tensor.Make[T]((rowBlock+s.K-1)*s.E + s.E)
+			w = &scanScratch[T]{room[T](p, scanCheckpoint*m), room[T](p, scanCheckpoint*m), room[T](p, m), room[T](p, s.N)}
+			k.windows <- room[T](p, (rowBlock+s.K-1)*s.E+s.E)
 		}
 		k.free <- w
 	}

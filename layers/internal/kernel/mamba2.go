@@ -95,25 +95,25 @@ func NewMamba2[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Options) 
 	if E%k.opt.NormGroups != 0 {
 		panic(fmt.Sprintf("kernel: Mamba2: %d norm groups of width %d", k.opt.NormGroups, E))
 	}
-	k.conv = conv[T]{C: C, K: s.K}
+	k.conv = conv[T]{C: C, K: s.K, taps: room[T](p, C*s.K)}
 	k.scan = ssd[T]{T: s.T, P: s.P, N: s.N, Q: min(k.opt.Chunk, s.T), ldx: C, ldy: E, ldd: s.H}
 	k.norm = gatedNorm[T]{E, k.opt.NormGroups, T(o.Eps)}
-	k.pre, k.xbc, k.delta, k.y = tensor.Make[T](n*C), tensor.Make[T](n*C), tensor.Make[T](n*s.H), tensor.Make[T](n*E)
-	k.r, k.state = tensor.Make[T](n*k.opt.NormGroups), tensor.Make[T](s.B*s.H*s.P*s.N)
+	k.pre, k.xbc, k.delta, k.y = room[T](p, n*C), room[T](p, n*C), room[T](p, n*s.H), room[T](p, n*E)
+	k.r, k.state = room[T](p, n*k.opt.NormGroups), room[T](p, s.B*s.H*s.P*s.N)
 	k.rowParts = blocks(s.T)
 	if o.Train {
-		k.states = tensor.Make[T](s.B * s.H * k.scan.chunks() * s.P * s.N)
-		k.dxbc, k.dy, k.ddelta = tensor.Make[T](n*C), tensor.Make[T](n*E), tensor.Make[T](n*s.H)
+		k.states = room[T](p, s.B*s.H*k.scan.chunks()*s.P*s.N)
+		k.dxbc, k.dy, k.ddelta = room[T](p, n*C), room[T](p, n*E), room[T](p, n*s.H)
 		parts := s.B * k.rowParts
-		k.dtaps, k.dw, k.dheads = tensor.Make[T](parts*(s.K+1)*C), tensor.Make[T](parts*E), tensor.Make[T](parts*s.H)
-		k.da, k.dskip = tensor.Make[T](s.B*s.H), tensor.Make[T](s.B*s.H)
+		k.dtaps, k.dw, k.dheads = room[T](p, parts*(s.K+1)*C), room[T](p, parts*E), room[T](p, parts*s.H)
+		k.da, k.dskip = room[T](p, s.B*s.H), room[T](p, s.B*s.H)
 	}
 	k.free, k.windows = make(chan *mamba2Scratch[T], p.Threads()), make(chan []T, p.Threads())
 	for range p.Threads() {
 		if o.Train {
-			k.windows <- tensor.Make[T]((rowBlock + s.K - 1) * C)
+			k.windows <- room[T](p, (rowBlock+s.K-1)*C)
 		}
-		k.free <- &mamba2Scratch[T]{newSSDScratch[T](k.scan.Q, s.P, s.N, o.Train), tensor.Make[T](E), tensor.Make[T](E)}
+		k.free <- &mamba2Scratch[T]{newSSDScratch[T](p, k.scan.Q, s.P, s.N, o.Train), room[T](p, E), room[T](p, E)}
 	}
 	k.fConv, k.fScan, k.fNorm = k.forwardConv, k.forwardScan, k.forwardNorm
 	k.bNorm, k.bScan, k.bConv = k.backwardNorm, k.backwardScan, k.backwardConv

@@ -39,7 +39,7 @@ func NewQKNorm[T tensor.Float](p *parallel.Pool, s QKNormSize, eps float64) *QKN
 	if s.N < 0 || s.H < 1 || s.G < 1 || s.P < 1 {
 		panic(fmt.Sprintf("kernel: QKNorm: size %+v", s))
 	}
-	k := &QKNorm[T]{pool: p, size: s, eps: T(eps), r: tensor.Make[T](s.N * (s.H + s.G)), partial: tensor.Make[T](blocks(s.N) * 2 * s.P)}
+	k := &QKNorm[T]{pool: p, size: s, eps: T(eps), r: room[T](p, s.N*(s.H+s.G)), partial: room[T](p, blocks(s.N)*2*s.P)}
 	k.forward, k.backward = k.forwardBlock, k.backwardBlock
 	return k
 }

@@ -32,7 +32,7 @@ func NewRMSNorm[T tensor.Float](p *parallel.Pool, n, d int, eps float64) *RMSNor
 	if n < 0 || d < 1 {
 		panic(fmt.Sprintf("kernel: RMSNorm: n %d, d %d", n, d))
 	}
-	k := &RMSNorm[T]{pool: p, n: n, d: d, eps: T(eps), r: tensor.Make[T](n), partial: tensor.Make[T](blocks(n) * d)}
+	k := &RMSNorm[T]{pool: p, n: n, d: d, eps: T(eps), r: room[T](p, n), partial: room[T](p, blocks(n)*d)}
 	k.forward = func(block int) {
 		for i := block * rowBlock; i < min(n, (block+1)*rowBlock); i++ {
 			k.r[i] = RMSNormRow(k.y[i*d:(i+1)*d], k.x[i*d:(i+1)*d], k.w, k.eps)

@@ -3,6 +3,8 @@ package kernel
 import (
 	"fmt"
 	"math"
+
+	"stillhouse/layers/internal/parallel"
 )
 
 // Rope holds the rotary position embedding of Su et al. 2021 (arXiv:2104.09864)
@@ -31,24 +33,38 @@ func NewRope(theta float64, p, length int) *Rope {
 }
 
 // NewRopeFreqs returns tables for given inverse frequencies [P/2], with cos and
-// sin multiplied by scale.
+// sin multiplied by scale. They may be of length 0: an Attention makes those that
+// it is given as long as it needs them.
 func NewRopeFreqs(inverse []float64, scale float64, length int) *Rope {
 	r := &Rope{inverse: inverse, scale: scale}
-	r.grow(length)
+	r.grow(nil, length)
 	return r
 }
 
-// grow makes the tables reach length positions.
-func (r *Rope) grow(length int) {
+// grow makes the tables reach length positions: of exactly that size, which
+// appending would overshoot.
+func (r *Rope) grow(p *parallel.Pool, length int) {
 	if length <= r.length {
 		return
 	}
 	half := len(r.inverse)
+	cos64, sin64 := room[float64](p, length*half), room[float64](p, length*half)
+	cos32, sin32 := room[float32](p, length*half), room[float32](p, length*half)
+	if cos64 == nil {
+		r.length = length // on paper
+		return
+	}
+	copy(cos64, r.cos64)
+	copy(sin64, r.sin64)
+	copy(cos32, r.cos32)
+	copy(sin32, r.sin32)
+	r.cos64, r.sin64, r.cos32, r.sin32 = cos64, sin64, cos32, sin32
 	for t := r.length; t < length; t++ {
 		for i := range half {
 			sin, cos := math.Sincos(float64(t) * r.inverse[i])
-			r.cos64, r.sin64 = append(r.cos64, r.scale*cos), append(r.sin64, r.scale*sin)
-			r.cos32, r.sin32 = append(r.cos32, float32(r.scale*cos)), append(r.sin32, float32(r.scale*sin))
+			at := t*half + i
+			cos64[at], sin64[at] = r.scale*cos, r.scale*sin
+			cos32[at], sin32[at] = float32(r.scale*cos), float32(r.scale*sin)
 		}
 	}
 	r.length = length

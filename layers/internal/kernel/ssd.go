@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"stillhouse/layers/internal/gemm"
+	"stillhouse/layers/internal/parallel"
 	"stillhouse/layers/internal/vec"
 	"stillhouse/layers/tensor"
 )
@@ -47,12 +48,12 @@ type ssdScratch[T tensor.Float] struct {
 	dstate, tmp []T // [P,N]
 }
 
-func newSSDScratch[T tensor.Float](q, p, n int, train bool) *ssdScratch[T] {
-	s := &ssdScratch[T]{m: make([]T, q*q), xw: make([]T, q*p), xq: make([]T, q*p), cum: make([]float64, q), w: make([]T, q)}
+func newSSDScratch[T tensor.Float](pool *parallel.Pool, q, p, n int, train bool) *ssdScratch[T] {
+	s := &ssdScratch[T]{m: room[T](pool, q*q), xw: room[T](pool, q*p), xq: room[T](pool, q*p), cum: room[float64](pool, q), w: room[T](pool, q)}
 	if train {
-		s.e, s.dm = make([]T, q*q), make([]T, q*q)
-		s.dcum, s.dlog, s.ddt = make([]T, q), make([]T, q), make([]T, q)
-		s.dstate, s.tmp = make([]T, p*n), make([]T, p*n)
+		s.e, s.dm = room[T](pool, q*q), room[T](pool, q*q)
+		s.dcum, s.dlog, s.ddt = room[T](pool, q), room[T](pool, q), room[T](pool, q)
+		s.dstate, s.tmp = room[T](pool, p*n), room[T](pool, p*n)
 	}
 	return s
 }

@@ -39,7 +39,7 @@ func NewTopK[T tensor.Float](p *parallel.Pool, n, d, v, k int, temperatures []fl
 	}
 	s := &TopK[T]{pool: p, n: n, d: d, v: v, k: k, temperatures: temperatures, chunk: min(n, headChunk(0, v))}
 	blocks := (s.chunk + headRows - 1) / headRows
-	s.logits, s.q, s.heaps = tensor.Make[T](s.chunk*v), tensor.Make[T](blocks*v), make([]int32, blocks*k)
+	s.logits, s.q, s.heaps = room[T](p, s.chunk*v), room[T](p, blocks*v), room[int32](p, blocks*k)
 	s.block = func(block int) {
 		for i := block * headRows; i < min(s.count, (block+1)*headRows); i++ {
 			s.row(i, block)

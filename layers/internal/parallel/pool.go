@@ -10,6 +10,7 @@ import (
 type Pool struct {
 	threads int
 	spins   bool          // there is a processor for every thread
+	paper   *ledger       // of a pool that runs nothing; nil for all others
 	wake    chan struct{} // one token wakes one parked worker
 	idle    chan struct{} // the last worker to leave wakes a parked caller
 
@@ -69,7 +70,7 @@ func (p *Pool) Threads() int {
 
 // Close ends the workers. A For after Close runs on its caller.
 func (p *Pool) Close() {
-	if p == nil {
+	if p == nil || p.paper != nil {
 		return
 	}
 	p.state.Or(quit)
@@ -79,6 +80,9 @@ func (p *Pool) Close() {
 // For calls f(0) … f(n-1) and returns when all have returned. When f panics,
 // indices not yet handed out are dropped and For panics with the first value.
 func (p *Pool) For(n int, f func(i int)) {
+	if p != nil && p.paper != nil {
+		panic("parallel: For: a pool on paper runs nothing")
+	}
 	if p == nil || p.threads == 1 || n <= 1 || !p.busy.CompareAndSwap(false, true) {
 		for i := range n {
 			f(i)

@@ -1,0 +1,130 @@
+package distill
+
+import (
+	"runtime"
+
+	"stillhouse/distill/importance"
+	"stillhouse/layers"
+	"stillhouse/layers/tensor"
+	"stillhouse/recipes"
+)
+
+// MemoryParts is where the memory of a training step is, in bytes.
+type MemoryParts struct {
+	Weights     int64 `json:"weights"`               // teacher and student, what they share once
+	Optimizer   int64 `json:"optimizer"`             // gradient and two moments of what trains
+	Activations int64 `json:"activations"`           // outputs of both graphs
+	Scratch     int64 `json:"scratch"`               // the rest of the heap: what kernels keep for their backward pass, batches, targets, packed operands
+	Calibration int64 `json:"calibration,omitempty"` // what fitted mixers are fitted on, which a run keeps
+	Process     int64 `json:"process"`               // what is no heap in use: the program, the runtime's own, pages not full
+}
+
+// Total is all of it.
+func (m MemoryParts) Total() int64 {
+	return m.Weights + m.Optimizer + m.Activations + m.Scratch + m.Calibration + m.Process
+}
+
+// What no tensor says, measured with Go 1.26 on Linux.
+const (
+	processBytes = 33 << 20 // resident beside the heap: the program, its stacks and what the collector books
+	nodeBytes    = 2 << 10  // heap that one node of a graph takes in Gorgonia's books
+)
+
+// planTrainer returns what a Trainer of the phase takes. Nothing of it is
+// estimated but the constants above: the models are [layers.Outline]s, and over
+// them NewTrainer itself builds all that it would, on paper.
+func planTrainer(threads int, teacher, student *layers.Model, ph Phase) (m MemoryParts, err error) {
+	p := layers.OnPaper(threads)
+	student = student.Share() // the trainer gives it memory of its own
+	t, err := NewTrainer(p, teacher, student, ph, nil, Position{})
+	if err != nil {
+		return m, err
+	}
+	activations, optimizer := t.Memory()
+	m.Weights, m.Optimizer, m.Activations = weightBytes(teacher, student), int64(optimizer), int64(activations)
+	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*t.nodes() + t.step.Batch.Bytes()*(1+len(t.micro)) + t.targets.bytes())
+	m.Process = processBytes
+	return m, nil
+}
+
+// planCohort returns what mmr takes that replaces each of some layers by a mixer
+// of the spec: its largest group of probes, the lowest, at once.
+func planCohort(threads int, teacher, student *layers.Model, ph Phase, spec MixerSpec, ls []int) (m MemoryParts, err error) {
+	p := layers.OnPaper(threads)
+	models, group := make([]*layers.Model, len(ls)), make([]int, min(cohortSize, len(ls)))
+	for i, l := range ls {
+		models[i] = student.Share()
+		models[i].SetMixer(l, spec.mixed(&student.Config))
+	}
+	for i := range group {
+		group[i] = i
+	}
+	c := newCohort(p, teacher, student, ph, nil, models, ls)
+	b := student.Batch(ph.B, ph.T)
+	shared, graphs, err := c.graphs(group, b)
+	if err != nil {
+		return m, err
+	}
+	activations, nodes := shared.memory()
+	for _, g := range graphs {
+		activations, nodes = activations+g.Memory().Planned, nodes+g.Nodes()
+	}
+	for _, probe := range c.probes {
+		for _, s := range probe.opt.State() {
+			m.Optimizer += int64(s.Value.Bytes()) * 3 / 2 // m, v and the gradient
+		}
+	}
+	m.Weights, m.Activations = weightBytes(append(models, teacher, student)...), int64(activations)
+	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*nodes + b.Bytes()*(1+ph.Accumulate) + shared.kept.bytes())
+	m.Process = processBytes
+	return m, nil
+}
+
+// planGates returns what scoring by gates takes on batches of that size.
+func planGates(threads int, teacher, student *layers.Model, batch, length int) (m MemoryParts, err error) {
+	p := layers.OnPaper(threads)
+	b := student.Batch(batch, length)
+	s, err := importance.GateStep(p, student, b)
+	if err != nil {
+		return m, err
+	}
+	m.Weights, m.Activations = weightBytes(teacher, student), int64(s.Memory().Planned)
+	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*s.Nodes() + b.Bytes())
+	m.Process = processBytes
+	return m, nil
+}
+
+// weightBytes is the size of the memory behind the weights of some models; nil
+// ones have none.
+func weightBytes(models ...*layers.Model) (n int64) {
+	var seen []*tensor.Tensor
+	done := map[*layers.Param]bool{}
+	for _, m := range models {
+		if m == nil {
+			continue
+		}
+	params:
+		for _, p := range m.Params() {
+			if done[p] {
+				continue
+			}
+			done[p] = true
+			for _, s := range seen {
+				if tensor.SharesMemory(s, p.Value) {
+					continue params
+				}
+			}
+			seen = append(seen, p.Value)
+			n += int64(p.Value.Bytes())
+		}
+	}
+	return n
+}
+
+// threadsOf returns how many threads a run of the recipe has here.
+func threadsOf(r *recipes.Recipe) int {
+	if r.Threads > 0 {
+		return r.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}

@@ -1,0 +1,78 @@
+package distill
+
+import (
+	"runtime"
+	"testing"
+
+	"stillhouse/layers"
+	"stillhouse/layers/tensor"
+)
+
+// TestAPlanOfACohortIsWhatItTakes, its trunk and its probes together.
+func TestAPlanOfACohortIsWhatItTakes(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	larger := func(c *layers.Config) { c.HiddenSize, c.Intermediate, c.HeadDim, c.VocabSize = 64, 96, 16, 512 }
+	teacher, ls := small(t, "aaaa", tensor.F32, larger), []int{0, 2, 3}
+	outline, err := layers.Outline(teacher.Config, tensor.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ph := smallPhase("", nil)
+	ph.B, ph.T = 3, 100
+	plan, err := planCohort(1, outline, outline.Share(), ph, milMamba2, ls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := emptiedHeap()
+	var models []*layers.Model
+	for _, l := range ls {
+		models = append(models, hybrid(t, teacher, milMamba2, l))
+	}
+	c := newCohort(nil, teacher, teacher.Share(), ph, randomTokens(512), models, ls)
+	b := teacher.Batch(ph.B, ph.T)
+	shared, graphs, err := c.graphs([]int{0, 1, 2}, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.close()
+	taken := emptiedHeap() - before + weightBytes(teacher)
+	want := plan.Total() - plan.Process - int64(layers.ProductScratch(1)) - 2*int64(b.Bytes())
+	if taken < want*96/100 || taken > want*104/100 {
+		t.Errorf("planned %d bytes, taken %d", want, taken)
+	}
+	activations, _ := shared.memory()
+	for _, g := range graphs {
+		activations += g.Memory().Planned
+		g.Close()
+	}
+	if plan.Activations != int64(activations) || plan.Weights != weightBytes(append(models, teacher)...) {
+		t.Errorf("planned %+v, activations are %d, weights %d", plan, activations, weightBytes(append(models, teacher)...))
+	}
+	runtime.KeepAlive(c)
+}
+
+// TestTheSampleOfFittedMixersIsAsLargeAsPlanned.
+func TestTheSampleOfFittedMixersIsAsLargeAsPlanned(t *testing.T) {
+	r := tinyRecipe(t, "student.mixer.init=mil-fit", "student.mixer.fit.sequences=11")
+	teacher := small(t, "aaa", tensor.F32, nil)
+	b, length, n := fitBatches(r)
+	get, err := calibration(nil, teacher, teacher.Batch(b, length), n, func(i int, b *layers.Batch) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := int64(0)
+	for l := range teacher.Blocks {
+		c, err := get(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.In {
+			got += int64(c.In[i].Bytes() + c.Out[i].Bytes())
+		}
+	}
+	if want := calibrationBytes(r, &teacher.Config); got != want || want == 0 {
+		t.Errorf("the sample has %d bytes, planned %d", got, want)
+	}
+}

@@ -81,7 +81,7 @@ func (m *Model) projections() []*Param {
 
 func roundRows[T tensor.Float](p *Pool, w []T, rows, n int) []vec.BF16 {
 	ld := vec.BF16Stride(n)
-	h := make([]vec.BF16, rows*ld)
+	h := tensor.Make[vec.BF16](rows * ld)
 	p.For(rows, func(r int) {
 		for i, v := range w[r*n : (r+1)*n] {
 			h[r*ld+i] = vec.ToBF16(float32(v))

@@ -21,8 +21,9 @@ CASES = {  # geometry, Mamba mixers
 }
 NAMES = {"ours": "stillhouse", "stock": "transformers", "best": "PyTorch, tuned", "onednn": "PyTorch, tuned, oneDNN"}
 # Blocks above 128 KiB otherwise come from the kernel, page by page, at every step: what PyTorch's CPU guide answers with
-# jemalloc or tcmalloc. Both compiled sides have it; stock runs as it comes.
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20), "THP_MEM_ALLOC_ENABLE": "1"}
+# jemalloc or tcmalloc; and in huge pages, as ours does. Both compiled sides have it; stock runs as it comes.
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20), "THP_MEM_ALLOC_ENABLE": "1",
+          "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Side:
@@ -141,6 +142,7 @@ def main():
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--tables", action="store_true")
     args = a.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])  # every side inherits the cores
     tables(args) if args.tables else measure(args)
 
 

@@ -17,5 +17,5 @@ here=$(yes go | head -4 | "$WORK/ours" | tail -1 | grep -o '"loss":[^,}]*' | cut
 compare() { "$PYTHON" compare.py "$WORK/ours" "$WORK" "$@"; }
 compare --case default --sides stock,best,onednn,ours --rounds 5
 compare --case attention --sides stock,best,onednn,ours --rounds 7
-compare --case smol135m --sides best,ours --rounds 3 --warm 1
+compare --case smol135m --sides best,ours --rounds 5 --warm 1
 compare --tables

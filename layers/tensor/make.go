@@ -10,7 +10,7 @@ const largeBytes = 1 << 20
 // over rows, and every pass over weights, waits for address translation. Measured
 // on Zen 4 under a hypervisor, where a miss walks two page tables: a training step
 // takes 5 % less, a product of 1000³ 20 %.
-func Make[T Element](n int) []T {
+func Make[T Element | ~uint16](n int) []T {
 	x := make([]T, n)
 	if size := uintptr(n) * unsafe.Sizeof(*new(T)); size >= largeBytes {
 		wantHugePages(unsafe.Pointer(&x[0]), size)

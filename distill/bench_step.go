@@ -76,6 +76,7 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 		return nil, err
 	}
 	peak := layers.PeakFlops(p)
+	debug.FreeOSMemory() // of the planning: its pages are small ones, and what trains gets huge ones only where none are
 	r, steps, err := g.takeSteps(p, planned)
 	if err != nil {
 		return nil, err

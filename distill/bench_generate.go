@@ -78,7 +78,7 @@ func BenchGenerate(ctx context.Context, p *layers.Pool, source string, contexts 
 // depends neither on which layers are replaced nor on the weights.
 func hybridsOf(p *layers.Pool, teacher *layers.Model) ([]namedModel, error) {
 	models := []namedModel{{"teacher", teacher}}
-	attention := attentionLayers(teacher)
+	attention := attentionOf(&teacher.Config)
 	for quarter := 1; quarter <= 4; quarter++ {
 		n := (quarter*len(attention) + 3) / 4
 		if n == 0 || n == (((quarter-1)*len(attention))+3)/4 {
@@ -103,16 +103,7 @@ func replaced(p *layers.Pool, teacher *layers.Model, s MixerSpec, ls []int) (nam
 			return namedModel{}, err
 		}
 	}
-	return namedModel{fmt.Sprintf("%d of %d Mamba", len(ls), len(attentionLayers(teacher))), h}, nil
-}
-
-func attentionLayers(m *layers.Model) (ls []int) {
-	for l, x := range m.Config.Mixers {
-		if x.Kind == layers.KindAttention {
-			ls = append(ls, l)
-		}
-	}
-	return ls
+	return namedModel{fmt.Sprintf("%d of %d Mamba", len(ls), len(attentionOf(&teacher.Config))), h}, nil
 }
 
 // studentsOf returns the teacher of a run and the student of each stage's end.

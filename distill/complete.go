@@ -64,7 +64,7 @@ func (x *run) speeds() error {
 	teacher := x.teacher.Model
 	models := []namedModel{{"teacher", teacher}}
 	if !x.recipe.TeacherOnly() {
-		sets := [][]int{attentionLayers(teacher)}
+		sets := [][]int{attentionOf(&teacher.Config)}
 		for _, s := range slices.Backward(x.result.Plan.Stages) {
 			if len(s.Mamba) < len(sets[0]) {
 				sets = slices.Insert(sets, 0, s.Mamba)

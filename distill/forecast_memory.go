@@ -64,19 +64,26 @@ type sheet struct {
 // the run to say.
 func (p *paper) parts(s *trainingStep, batch int, again bool) MemoryParts {
 	ph := s.phase
-	ph.B, ph.Recompute = batch, ph.Recompute || again && !s.gates && s.probes == nil
-	key := sheet{s, batch, ph.Recompute}
+	ph.B, ph.Recompute = batch, ph.Recompute || again && s.trains()
+	if s.sample != nil {
+		r := *s.recipe
+		r.Train.BatchSize = batch
+		ph.B, ph.T, _ = batchesOf(*s.sample, &r)
+	}
+	key := sheet{s, ph.B, ph.Recompute}
 	m, ok := p.known[key]
 	if !ok {
 		switch {
 		case s.gates:
 			m, _ = planGates(p.threads, s.teacher, s.student, ph.B, ph.T)
+		case s.fits != nil:
+			m, _ = planFit(p.threads, s.teacher, s.student, s.fits, s.spec, ph.B, ph.T, calibrationBytes(s.recipe, &s.teacher.Config))
 		case s.probes != nil:
 			m, _ = planCohort(p.threads, s.teacher, s.student, ph, s.spec, s.probes)
 		default:
 			m, _ = planTrainer(p.threads, s.teacher, s.student, ph)
 		}
-		m.Calibration = s.calibration
+		m.Calibration += s.calibration
 		p.known[key] = m
 	}
 	return m

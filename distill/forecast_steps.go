@@ -7,6 +7,7 @@ import (
 
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
+	"stillhouse/recipes"
 )
 
 // trainingStep is a phase that trains, or a scoring that does like one, with the
@@ -19,9 +20,16 @@ type trainingStep struct {
 	calibration      int64         // bytes that stand beside it
 
 	gates  bool      // importance by gates; of the phase only the batch counts
+	fits   []int     // of a stage whose sample is not kept: layers that are fitted, likewise
 	probes []int     // of mmr: layers that are replaced, each in a model of its own; nil: none
 	spec   MixerSpec // that replaces them
+
+	sample *recipes.Calibration // of gates and fits: the batches are batchesOf it
+	recipe *recipes.Recipe
 }
+
+// trains reports whether the step is one of a phase.
+func (s *trainingStep) trains() bool { return !s.gates && s.fits == nil && s.probes == nil }
 
 // trainingSteps goes through a run on paper: every scoring by gates or probes and
 // every phase, with what its student has of its own by then. Where scores have
@@ -38,11 +46,15 @@ func (f *forecast) trainingSteps() (steps []trainingStep, err error) {
 	}
 	targets := targetsOnPaper(r.Teacher.Cache, teacher)
 	student, spec := teacher.Share(), mixerSpec(r.Student.Mixer)
+	fitted, whole := Init(r.Student.Mixer.Init) == InitMILFit, int64(0)
+	if keepsSample(r, &f.config) {
+		fitted, whole = false, calibrationBytes(r, &f.config)*int64(len(attentionOf(&f.config)))
+	}
 	var mamba []int
 	add := func(s trainingStep) {
 		s.teacher, s.student, s.phase.Targets = teacher, student.Share(), targets
 		if !s.gates || len(mamba) > 0 { // before the first mixer is made, there is no sample
-			s.calibration = calibrationBytes(r, &f.config)
+			s.calibration = whole
 		}
 		steps = append(steps, s)
 	}
@@ -55,6 +67,10 @@ func (f *forecast) trainingSteps() (steps []trainingStep, err error) {
 			add(s)
 		}
 		fresh := slices.DeleteFunc(slices.Clone(likely), func(l int) bool { return slices.Contains(mamba, l) })
+		if fitted && len(fresh) > 0 {
+			add(trainingStep{name: fmt.Sprintf("stage %d fitted", i+1), key: batchKey("", nil), phase: Phase{B: r.Train.BatchSize},
+				fits: fresh, spec: spec, sample: &recipes.Calibration{Sequences: r.Student.Mixer.Fit.Sequences}, recipe: r})
+		}
 		mamba = likely
 		for _, l := range fresh {
 			student.SetMixer(l, spec.mixed(&f.config))
@@ -89,17 +105,13 @@ func (f *forecast) scoring(stage int, student *layers.Model) (t trainingStep, ok
 	if stage > 1 && f.recipe.Plan.Rescore == nil {
 		return t, false
 	}
-	key := "importance.calibration.sequences"
-	if stage > 1 {
-		key = "plan.rescore.calibration.sequences"
-	}
 	m, s := f.method(stage), scorer{recipe: f.recipe}
 	candidates := s.candidates(student)
 	t = trainingStep{name: fmt.Sprintf("stage %d scored by %s", stage, m.Method)}
 	switch m.Method {
 	case "gate":
-		b, length, _ := batchesOf(m.Calibration, f.recipe)
-		t.key, t.gates, t.phase = key, true, Phase{B: b, T: length}
+		t.key, t.gates, t.phase = batchKey("", nil), true, Phase{B: f.recipe.Train.BatchSize}
+		t.sample, t.recipe = &m.Calibration, f.recipe
 	case "mmr":
 		t.key, t.phase, t.probes, t.spec = batchKey("", nil), s.probePhase(m, m.Steps), candidates, mixerSpec(f.recipe.Student.Mixer)
 	default:

@@ -58,7 +58,7 @@ func (f *forecast) measure(p *layers.Pool, progress Progress) error {
 	}
 	work := 0.0
 	for _, s := range f.steps {
-		if s.gates || s.probes != nil {
+		if !s.trains() {
 			continue
 		}
 		work = max(work, layers.StepArithmetic(&f.config, &f.config, s.phase.B*s.phase.T, s.phase.T))

@@ -89,7 +89,7 @@ func neutral(t *testing.T, m *layers.Model, mixer, dtBias string, taps int) {
 // mixed runs layer 0's mixer on a batch and returns its inputs and outputs.
 func mixedBy(t *testing.T, m *layers.Model, b *layers.Batch) (in, out [][]float64) {
 	t.Helper()
-	taps, err := layers.NewTaps(nil, m, b)
+	taps, err := layers.NewTaps(nil, m, b, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestFittingLeavesLessKLThanTransferringOrDrawing(t *testing.T) {
 	pool := layers.NewPool(0)
 	defer pool.Close()
 	stream := newStream(r, teacher.Tokenizer)
-	cal, err := calibration(pool, teacher.Model, layers.NewBatch(8, 128, tensor.F32), 2, stream.batches(data.Train, calibrationRows))
+	cal, err := calibration(pool, teacher.Model, layers.NewBatch(8, 128, tensor.F32), 2, stream.batches(data.Train, calibrationRows), 0, 1, 2, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package distill
 
 import (
 	"runtime"
+	"slices"
 
 	"stillhouse/distill/importance"
 	"stillhouse/layers"
@@ -15,7 +16,7 @@ type MemoryParts struct {
 	Optimizer   int64 `json:"optimizer"`             // gradient and two moments of what trains
 	Activations int64 `json:"activations"`           // outputs of both graphs
 	Scratch     int64 `json:"scratch"`               // the rest of the heap: what kernels keep for their backward pass, batches, targets, packed operands
-	Calibration int64 `json:"calibration,omitempty"` // what fitted mixers are fitted on, which a run keeps
+	Calibration int64 `json:"calibration,omitempty"` // what fitted mixers are fitted on: all of it where a run keeps it, else one layer's
 	Process     int64 `json:"process"`               // what is no heap in use: the program, the runtime's own, pages not full
 }
 
@@ -90,6 +91,28 @@ func planGates(threads int, teacher, student *layers.Model, batch, length int) (
 	}
 	m.Weights, m.Activations = weightBytes(teacher, student), int64(s.Memory().Planned)
 	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*s.Nodes() + b.Bytes())
+	m.Process = processBytes
+	return m, nil
+}
+
+// planFit returns what fitting a mixer in the place of the last of some layers
+// takes beside its sample: the pass that collects it, and the normal equations. What
+// is garbage by then is of the size of what is in use, as the collector lets it be.
+func planFit(threads int, teacher, student *layers.Model, ls []int, spec MixerSpec, batch, length int, sample int64) (m MemoryParts, err error) {
+	p := layers.OnPaper(threads)
+	b := teacher.Batch(batch, length)
+	taps, err := layers.NewTaps(p, teacher, b, slices.Max(ls))
+	if err != nil {
+		return m, err
+	}
+	student = student.Share()
+	for _, l := range ls {
+		student.SetMixer(l, spec.mixed(&teacher.Config))
+	}
+	m.Weights, m.Activations, m.Calibration = weightBytes(teacher, student), int64(taps.Memory()), sample
+	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*taps.Nodes() + b.Bytes())
+	m.Scratch += layers.FitScratch(&teacher.Config, batch*length)
+	m.Scratch += m.Weights + m.Activations + m.Calibration + m.Scratch // garbage
 	m.Process = processBytes
 	return m, nil
 }

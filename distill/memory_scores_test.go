@@ -1,11 +1,13 @@
 package distill
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 
 	"stillhouse/layers"
 	"stillhouse/layers/tensor"
+	"stillhouse/recipes"
 )
 
 // TestAPlanOfACohortIsWhatItTakes, its trunk and its probes together.
@@ -53,26 +55,52 @@ func TestAPlanOfACohortIsWhatItTakes(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
-// TestTheSampleOfFittedMixersIsAsLargeAsPlanned.
+// TestTheSampleOfFittedMixersIsAsLargeAsPlanned, of the layers that are asked for
+// and no others.
 func TestTheSampleOfFittedMixersIsAsLargeAsPlanned(t *testing.T) {
 	r := tinyRecipe(t, "student.mixer.init=mil-fit", "student.mixer.fit.sequences=11")
 	teacher := small(t, "aaa", tensor.F32, nil)
 	b, length, n := fitBatches(r)
-	get, err := calibration(nil, teacher, teacher.Batch(b, length), n, func(i int, b *layers.Batch) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := int64(0)
-	for l := range teacher.Blocks {
-		c, err := get(l)
+	whole := map[int]layers.Calibration{}
+	for _, ls := range [][]int{{0, 1, 2}, {1}, {2}} {
+		fill := randomRows(nil)
+		get, err := calibration(nil, teacher, teacher.Batch(b, length), n, func(i int, b *layers.Batch) error { return fill(int64(i), b) }, ls...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range c.In {
-			got += int64(c.In[i].Bytes() + c.Out[i].Bytes())
+		for _, l := range ls {
+			c, err := get(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := int64(0)
+			for i := range c.In {
+				got += int64(c.In[i].Bytes() + c.Out[i].Bytes())
+			}
+			if want := calibrationBytes(r, &teacher.Config); got != want || want == 0 {
+				t.Errorf("the sample of layer %d has %d bytes, planned %d", l, got, want)
+			}
+			if len(ls) > 1 {
+				whole[l] = c
+				continue
+			}
+			for i := range c.In {
+				if !tensor.Equal(c.In[i], whole[l].In[i]) || !tensor.Equal(c.Out[i], whole[l].Out[i]) {
+					t.Errorf("layer %d alone reads another batch %d than with the others", l, i)
+				}
+			}
 		}
 	}
-	if want := calibrationBytes(r, &teacher.Config); got != want || want == 0 {
-		t.Errorf("the sample has %d bytes, planned %d", got, want)
+}
+
+// TestABatchOfASampleHasNoMoreTokensThanOneOfTraining, and at most 8 sequences.
+func TestABatchOfASampleHasNoMoreTokensThanOneOfTraining(t *testing.T) {
+	for _, c := range []struct{ batch, sequences, length, b, n int }{
+		{8, 64, 0, 8, 8}, {16, 64, 0, 8, 8}, {1, 64, 0, 1, 64}, {4, 6, 0, 4, 2}, {4, 2, 0, 2, 1}, {2, 64, 32, 4, 16}, {1, 3, 128, 1, 3},
+	} {
+		r := tinyRecipe(t, fmt.Sprintf("train.per_device_train_batch_size=%d", c.batch))
+		if b, _, n := batchesOf(recipes.Calibration{Sequences: c.sequences, SequenceLen: c.length}, r); b != c.b || n != c.n {
+			t.Errorf("%+v: got %d batches of %d", c, n, b)
+		}
 	}
 }

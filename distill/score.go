@@ -20,7 +20,7 @@ type scorer struct {
 	examiner *Examiner // for loo by task accuracy
 	progress Progress
 	targets  *TargetCache // of the teacher, nil: none are kept
-	cached   Calibrate    // the calibration set, once it was asked for
+	cached   Calibrate    // the calibration set, once it was asked for, where it is kept whole
 }
 
 // score ranks the attention layers of the student as it stands.
@@ -57,7 +57,8 @@ func (s *scorer) score(m recipes.Importance, student *layers.Model) (importance.
 	case "swap":
 		return importance.Swap(p, replace)
 	case "mmr":
-		if _, err := s.calibrate(); err != nil { // once, before all layers ask for it at a time
+		p.OneByOne = !keepsSample(s.recipe, &s.teacher.Config) // a fit's sample is large, and its pass uses all threads
+		if _, err := s.calibrate(); err != nil {               // once, before all layers ask for it at a time
 			return importance.Scores{}, err
 		}
 		return importance.MMR(p, replace, s.gather(m, student), m.Steps, m.Halving)
@@ -77,44 +78,17 @@ func (s *scorer) candidates(m *layers.Model) (ls []int) {
 	return ls
 }
 
-// batchesOf turns a number of calibration sequences into batches of at most 8.
+// batchesOf turns a number of calibration sequences into batches: of at most 8, and
+// of no more tokens than train.per_device_train_batch_size gives a step, or of one
+// sequence. Scoring and fitting then take no more memory than training does. A
+// batch is a detail of the arithmetic: the sample is the same.
 func batchesOf(c recipes.Calibration, r *recipes.Recipe) (b, t, n int) {
 	if t = c.SequenceLen; t == 0 {
 		t = r.Data.SequenceLen
 	}
-	b = min(8, max(1, c.Sequences))
-	return b, t, (max(1, c.Sequences) + b - 1) / b
-}
-
-// calibrate returns what mil-fit asks for, nil when nothing will.
-func (s *scorer) calibrate() (Calibrate, error) {
-	m := s.recipe.Student.Mixer
-	if Init(m.Init) != InitMILFit {
-		return nil, nil
-	}
-	if s.cached != nil {
-		return s.cached, nil
-	}
-	b, t, n := fitBatches(s.recipe)
-	var err error
-	s.cached, err = calibration(s.pool, s.teacher, layers.NewBatch(b, t, s.teacher.Embed.Value.DType()), n, s.stream.batches(data.Train, calibrationRows))
-	return s.cached, err
-}
-
-// fitBatches is the sample that fitted mixers are fitted on.
-func fitBatches(r *recipes.Recipe) (b, t, n int) {
-	return batchesOf(recipes.Calibration{Sequences: r.Student.Mixer.Fit.Sequences}, r)
-}
-
-// calibrationBytes is the size of that sample in float32, input and output of every
-// layer's mixer, which stays for as long as mixers may be made; 0 where none is
-// fitted.
-func calibrationBytes(r *recipes.Recipe, c *layers.Config) int64 {
-	if Init(r.Student.Mixer.Init) != InitMILFit {
-		return 0
-	}
-	b, t, n := fitBatches(r)
-	return 4 * 2 * int64(b*t*n) * int64(c.HiddenSize) * int64(c.Layers())
+	n = max(1, c.Sequences)
+	b = min(8, n, max(1, r.Train.BatchSize*r.Train.SequenceLen/t))
+	return b, t, (n + b - 1) / b
 }
 
 // probePhase is the short distillation of mmr and restore: the recipe's

@@ -67,10 +67,6 @@ func (s MixerSpec) mixed(c *layers.Config) layers.Mixed {
 	return layers.Mixed{Kind: s.Kind, Mamba2: &m}
 }
 
-// Calibrate returns the teacher's mixer inputs and outputs of layer l, and the
-// document starts, over the calibration set. Only mil-fit asks for it.
-type Calibrate func(l int) (layers.Calibration, error)
-
 // Swap puts a new mixer in the place of layer l's attention and initialises
 // it; norms and MLP stay. The model must be safe to change (see Model.Share).
 // seed makes fresh weights the same for one layer whatever else is swapped.
@@ -131,31 +127,4 @@ func fitted[M layers.Mixer](fit func(*layers.Pool, M, *layers.Attention, *layers
 		return nil, fmt.Errorf("layer %d: %w", l, err)
 	}
 	return &f, nil
-}
-
-// calibration collects what mil-fit reads: one teacher pass over the batches
-// keeps every mixer's input and output.
-func calibration(p *layers.Pool, teacher *layers.Model, b *layers.Batch, batches int, fill func(i int, b *layers.Batch) error) (Calibrate, error) {
-	cals := make([]layers.Calibration, len(teacher.Blocks))
-	taps, err := layers.NewTaps(p, teacher, b)
-	if err != nil {
-		return nil, err
-	}
-	defer taps.Close()
-	for i := range batches {
-		if err := fill(i, b); err != nil {
-			return nil, err
-		}
-		if err := taps.Run(); err != nil {
-			return nil, err
-		}
-		start := b.Start.Clone()
-		for l := range cals {
-			in, out := taps.Mixer(l)
-			cals[l].In = append(cals[l].In, in.Clone())
-			cals[l].Out = append(cals[l].Out, out.Clone())
-			cals[l].Start = append(cals[l].Start, start)
-		}
-	}
-	return func(l int) (layers.Calibration, error) { return cals[l], nil }, nil
 }

@@ -101,7 +101,7 @@ func TestCalibrationHoldsTheTeachersMixersOnEveryBatch(t *testing.T) {
 	teacher := small(t, "aa", tensor.F32, nil)
 	fill := randomRows(nil)
 	b := layers.NewBatch(2, 12, tensor.F32)
-	cal, err := calibration(nil, teacher, b, 4, func(i int, b *layers.Batch) error { return fill(int64(2*i), b) })
+	cal, err := calibration(nil, teacher, b, 4, func(i int, b *layers.Batch) error { return fill(int64(2*i), b) }, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestEveryFamilyCanBeATeacher(t *testing.T) {
 			tensor.Data[int32](b.IDs)[i] = int32(i * 7 % l.Model.Config.VocabSize)
 			tensor.Data[float32](b.Weight)[i] = 1.0 / 64
 		}
-		cal, err := calibration(nil, l.Model, b, 1, func(int, *layers.Batch) error { return nil })
+		cal, err := calibration(nil, l.Model, b, 1, func(int, *layers.Batch) error { return nil }, attentionOf(&l.Model.Config)...)
 		if err != nil {
 			t.Fatal(err)
 		}

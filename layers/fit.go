@@ -129,6 +129,14 @@ func fitOutput(p *Pool, m Mixer, out *Param, c *Config, cal Calibration, ridge f
 	return left, nil
 }
 
+// FitScratch returns about the bytes that a fit on batches of n tokens has in use
+// at once, all in float64: inputs, inner outputs and targets of a batch, and the
+// normal equations, those of the batch and their factor.
+func FitScratch(c *Config, n int) int64 {
+	d, e := int64(c.HiddenSize), int64(c.Heads*c.HeadDim)
+	return 8 * (int64(n)*(2*d+2*e+int64(c.QKVDim())) + 4*e*(e+d))
+}
+
 // normal accumulates the normal equations of Y ≈ X·W: XᵀX [k,k] and XᵀY [k,m].
 type normal struct {
 	xx    *mat.SymDense

@@ -2,26 +2,29 @@ package layers
 
 import (
 	"fmt"
+	"slices"
 
 	"stillhouse/layers/autodiff"
 	"stillhouse/layers/tensor"
 )
 
-// Taps is a forward pass that keeps every mixer's input and output.
+// Taps is a forward pass that keeps some mixers' inputs and outputs.
 type Taps struct {
 	session *autodiff.Session
 	hidden  Hidden
 }
 
-// NewTaps builds the pass of m over b's memory.
-func NewTaps(p *Pool, m *Model, b *Batch) (*Taps, error) {
+// NewTaps builds the pass of m over b's memory, as far as the last of the layers
+// whose mixers are asked for.
+func NewTaps(p *Pool, m *Model, b *Batch, ls ...int) (*Taps, error) {
 	t := &Taps{}
 	var err error
 	t.session, err = autodiff.Build(p, func(g *autodiff.Graph) error {
-		f := &Forward{Graph: g, Batch: b, Tap: true}
+		f := &Forward{Graph: g, Batch: b, Tap: true, To: slices.Max(ls) + 1}
 		t.hidden = f.Model(m)
-		g.Keep(t.hidden.MixerIn...)
-		g.Keep(t.hidden.MixerOut...)
+		for _, l := range ls {
+			g.Keep(t.hidden.MixerIn[l], t.hidden.MixerOut[l])
+		}
 		return nil
 	})
 	if err != nil {
@@ -33,8 +36,15 @@ func NewTaps(p *Pool, m *Model, b *Batch) (*Taps, error) {
 // Run reads the batch.
 func (t *Taps) Run() error { return t.session.Run() }
 
-// Mixer returns layer l's mixer input (normed) and output (before the
-// residual) of the last Run, [N,D]: the next Run overwrites them.
+// Memory returns the bytes of the kept and the passing outputs.
+func (t *Taps) Memory() int { return t.session.Memory().Planned }
+
+// Nodes returns the number of nodes of the graph.
+func (t *Taps) Nodes() int { return t.session.Nodes() }
+
+// Mixer returns the mixer input (normed) and output (before the
+// residual) of l, one of the layers asked for, in the last Run, [N,D]: the next
+// Run overwrites them.
 func (t *Taps) Mixer(l int) (in, out *tensor.Tensor) {
 	return t.session.Value(t.hidden.MixerIn[l]), t.session.Value(t.hidden.MixerOut[l])
 }

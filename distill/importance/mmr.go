@@ -41,10 +41,17 @@ func MMR(p Probe, replace Replace, gather Gather, steps int, halving bool) (Scor
 	models := make([]*layers.Model, len(p.Layers))
 	alive := make([]int, len(p.Layers)) // indices into s.Layers
 	errs := make([]error, len(p.Layers))
-	p.Pool.For(len(p.Layers), func(j int) { // what fitting does not divide is divided so
+	begin := func(j int) {
 		models[j], alive[j] = p.Student.Share(), j
 		errs[j] = replace(models[j], p.Layers[j])
-	})
+	}
+	if p.OneByOne {
+		for j := range p.Layers {
+			begin(j)
+		}
+	} else {
+		p.Pool.For(len(p.Layers), begin) // what fitting does not divide is divided so
+	}
 	for j, err := range errs {
 		if err != nil {
 			return s, fmt.Errorf("importance: mmr: layer %d: %w", p.Layers[j], err)

@@ -65,6 +65,8 @@ type Probe struct {
 	// counts and 0 where it is masked; the scorer normalises them.
 	Fill func(i int, b *layers.Batch) error
 	Seed uint64
+	// OneByOne has MMR replace one layer at a time, where what that reads is large.
+	OneByOne bool
 	// Progress, if not nil, is told of finished work.
 	Progress func(done, total int)
 }

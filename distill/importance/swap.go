@@ -8,7 +8,8 @@ import (
 )
 
 // Replace puts an initialised Mamba mixer in the place of layer l of a model
-// that shares its weights with others. MMR calls it for several at a time.
+// that shares its weights with others. MMR calls it for several at a
+// time unless the Probe says one by one.
 type Replace func(m *layers.Model, l int) error
 
 // Swap scores a layer by KL(teacher‖student) with an initialised, untrained

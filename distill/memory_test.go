@@ -173,7 +173,7 @@ func TestThePeakOfAStepIsWithinATenthOfItsPlan(t *testing.T) {
 	}
 }
 
-// TestANeedGrowsWithTheBatch and shrinks when blocks run again, for every phase of
+// TestANeedGrowsWithTheBatch, but for samples whose batches have other bounds, and shrinks when blocks run again, for every phase of
 // the recipes that come with the binary and name no model of the Hub.
 func TestANeedGrowsWithTheBatch(t *testing.T) {
 	for _, name := range []string{"quickstart", "tiny", "teacher"} {
@@ -191,7 +191,7 @@ func TestANeedGrowsWithTheBatch(t *testing.T) {
 			last := int64(0)
 			for b := 1; b <= 8; b++ {
 				need, again := p.parts(s, b, false), p.parts(s, b, true)
-				if need.Total() <= last || again.Total() > need.Total() {
+				if need.Total() < last || need.Total() == last && s.sample == nil || again.Total() > need.Total() {
 					t.Errorf("%s, %s: %d bytes at batch %d, %d with blocks again, %d at the batch before", name, s.name, need.Total(), b, again.Total(), last)
 				}
 				last = need.Total()

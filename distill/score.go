@@ -78,16 +78,21 @@ func (s *scorer) candidates(m *layers.Model) (ls []int) {
 	return ls
 }
 
+// fewTokens in a batch take next to no memory and keep all threads busy.
+const fewTokens = 512
+
 // batchesOf turns a number of calibration sequences into batches: of at most 8, and
-// of no more tokens than train.per_device_train_batch_size gives a step, or of one
-// sequence. Scoring and fitting then take no more memory than training does. A
-// batch is a detail of the arithmetic: the sample is the same.
+// of no more tokens than train.per_device_train_batch_size gives a step, or
+// fewTokens, or one sequence. Scoring and fitting then take no more memory than training does. A
+// batch is a detail of the arithmetic: the sample is the same, and what is a mean
+// over sequences too, but for rounding. What loo and swap average over batches first
+// weighs their sequences by tokens within one.
 func batchesOf(c recipes.Calibration, r *recipes.Recipe) (b, t, n int) {
 	if t = c.SequenceLen; t == 0 {
 		t = r.Data.SequenceLen
 	}
 	n = max(1, c.Sequences)
-	b = min(8, n, max(1, r.Train.BatchSize*r.Train.SequenceLen/t))
+	b = min(8, n, max(1, max(fewTokens, r.Train.BatchSize*r.Train.SequenceLen)/t))
 	return b, t, (n + b - 1) / b
 }
 

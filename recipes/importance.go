@@ -29,7 +29,7 @@ type Importance struct {
 
 // Calibration is a fixed sample of data.train.
 type Calibration struct {
-	// Sequences in the sample, scored in batches of at most 8 and of no more tokens than train.per_device_train_batch_size has.
+	// Sequences in the sample, scored in batches of at most 8 and of no more tokens than those of train.per_device_train_batch_size (or 512).
 	Sequences int `yaml:"sequences" mapstructure:"sequences" json:"sequences" default:"64" min:"1"`
 	// Tokens in a sequence; data.sequence_len if not given.
 	SequenceLen int `yaml:"sequence_len" mapstructure:"sequence_len" json:"sequence_len" min:"2"`

@@ -37,7 +37,7 @@ type Mixer struct {
 
 // Fit holds the settings of the closed-form fits of mil-fit.
 type Fit struct {
-	// Calibration sequences, read in batches of at most 8 and of no more tokens than train.per_device_train_batch_size has.
+	// Calibration sequences, read in batches of at most 8 and of no more tokens than those of train.per_device_train_batch_size (or 512).
 	Sequences int `yaml:"sequences" mapstructure:"sequences" json:"sequences" default:"64" min:"1"`
 	// Ridge of the regressions, relative to the mean of the normal equations' diagonal.
 	Ridge float64 `yaml:"ridge" mapstructure:"ridge" json:"ridge" default:"1e-4" above:"0"`

@@ -9,7 +9,7 @@ const largeBytes = 1 << 20
 // them before it is touched: with pages of 4 KiB a matrix product that strides
 // over rows, and every pass over weights, waits for address translation. Measured
 // on Zen 4 under a hypervisor, where a miss walks two page tables: a training step
-// takes 5 % less, a product of 1000³ 20 %.
+// of 135M took 5 % less.
 func Make[T Element | ~uint16](n int) []T {
 	x := make([]T, n)
 	if size := uintptr(n) * unsafe.Sizeof(*new(T)); size >= largeBytes {

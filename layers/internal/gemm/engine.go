@@ -124,13 +124,10 @@ func (x *plan[T]) choose() {
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
 	enough := manyCols
+	// A transposed A has a tile's rows side by side: only steps that all fall into one or two sets are worth a copy.
 	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
-	switch {
-	case x.transA && s.narrow:
+	if x.transA && s.narrow {
 		enough, clash = someCols, true
-	case x.transA && clash: // all steps of a tile fall into one or two sets
-	case x.transA: // 12 neighbours a step come in one or two lines anyway
-		enough *= 4
 	}
 	x.packsA = s.packsA || clash && x.n >= enough && x.m >= rowsMin
 }

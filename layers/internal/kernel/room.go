@@ -11,20 +11,11 @@ import (
 // paper it enters their size and returns nil: constructors never look inside. All
 // of a kernel's memory comes from here, so that a step can be measured by
 // building it on paper.
-func room[T any](p *parallel.Pool, n int) []T {
+func room[T tensor.Plain](p *parallel.Pool, n int) []T {
 	if p.Enter(inHeap(n * int(unsafe.Sizeof(*new(T))))) {
 		return nil
 	}
-	var made any
-	switch any(*new(T)).(type) {
-	case float32:
-		made = tensor.Make[float32](n)
-	case float64:
-		made = tensor.Make[float64](n)
-	default:
-		return make([]T, n)
-	}
-	return made.([]T)
+	return tensor.Make[T](n)
 }
 
 // inHeap returns what Go's heap takes for so many bytes: large ones are whole

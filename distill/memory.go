@@ -43,7 +43,7 @@ func planTrainer(threads int, teacher, student *layers.Model, ph Phase) (m Memor
 	}
 	activations, optimizer := t.Memory()
 	m.Weights, m.Optimizer, m.Activations = weightBytes(teacher, student), int64(optimizer), int64(activations)
-	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*t.nodes() + t.step.Batch.Bytes()*(1+len(t.micro)) + t.targets.bytes())
+	m.Scratch = scratchOf(p, t.nodes(), t.step.Batch.Bytes()*(1+len(t.micro))+t.targets.bytes())
 	m.Process = processBytes
 	return m, nil
 }
@@ -76,7 +76,7 @@ func planCohort(threads int, teacher, student *layers.Model, ph Phase, spec Mixe
 		}
 	}
 	m.Weights, m.Activations = weightBytes(append(models, teacher, student)...), int64(activations)
-	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*nodes + b.Bytes()*(1+ph.Accumulate) + shared.kept.bytes())
+	m.Scratch = scratchOf(p, nodes, b.Bytes()*(1+ph.Accumulate)+shared.kept.bytes())
 	m.Process = processBytes
 	return m, nil
 }
@@ -90,7 +90,7 @@ func planGates(threads int, teacher, student *layers.Model, batch, length int) (
 		return m, err
 	}
 	m.Weights, m.Activations = weightBytes(teacher, student), int64(s.Memory().Planned)
-	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*s.Nodes() + b.Bytes())
+	m.Scratch = scratchOf(p, s.Nodes(), b.Bytes())
 	m.Process = processBytes
 	return m, nil
 }
@@ -110,11 +110,16 @@ func planFit(threads int, teacher, student *layers.Model, ls []int, spec MixerSp
 		student.SetMixer(l, spec.mixed(&teacher.Config))
 	}
 	m.Weights, m.Activations, m.Calibration = weightBytes(teacher, student), int64(taps.Memory()), sample
-	m.Scratch = int64(p.Entered() + layers.ProductScratch(threads) + nodeBytes*taps.Nodes() + b.Bytes())
-	m.Scratch += layers.FitScratch(&teacher.Config, batch*length)
+	m.Scratch = scratchOf(p, taps.Nodes(), b.Bytes()) + layers.FitScratch(&teacher.Config, batch*length)
 	m.Scratch += m.Weights + m.Activations + m.Calibration + m.Scratch // garbage
 	m.Process = processBytes
 	return m, nil
+}
+
+// scratchOf is what a pool on paper entered, with the books of so many nodes, packed
+// operands, and the bytes that batches and targets take.
+func scratchOf(p *layers.Pool, nodes, batches int) int64 {
+	return int64(p.Entered() + layers.ProductScratch(p.Threads()) + nodeBytes*nodes + batches)
 }
 
 // weightBytes is the size of the memory behind the weights of some models; nil

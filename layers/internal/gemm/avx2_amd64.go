@@ -20,9 +20,9 @@ func avx2() *isa[float32] {
 }
 
 func stripAVX2(s *strip[float32]) {
-	acc := 0
+	mode := 0
 	if s.acc {
-		acc = 1
+		mode = 1
 	}
 	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
 	for i := range s.tiles {
@@ -35,25 +35,25 @@ func stripAVX2(s *strip[float32]) {
 		if w > 8 {
 			switch t.height {
 			case 6:
-				tile6x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile6x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 4:
-				tile4x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile4x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 2:
-				tile2x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile2x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 1:
-				tile1x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile1x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			}
 			continue
 		}
 		switch t.height {
 		case 6:
-			tile6x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile6x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 4:
-			tile4x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile4x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 2:
-			tile2x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile2x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 1:
-			tile1x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile1x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		}
 	}
 }

@@ -21,9 +21,12 @@ func avx512() *isa[float32] {
 }
 
 func stripAVX512(s *strip[float32]) {
-	acc := 0
+	mode := 0
 	if s.acc {
-		acc = 1
+		mode = 1
+	}
+	if s.whole || s.w%16 == 0 {
+		mode |= 2
 	}
 	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
 	for i := range s.tiles {
@@ -36,29 +39,29 @@ func stripAVX512(s *strip[float32]) {
 		if w > 16 {
 			switch t.height {
 			case 12:
-				tile12x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile12x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 8:
-				tile8x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile8x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 4:
-				tile4x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile4x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 2:
-				tile2x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile2x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			case 1:
-				tile1x32(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+				tile1x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 			}
 			continue
 		}
 		switch t.height {
 		case 12:
-			tile12x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile12x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 8:
-			tile8x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile8x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 4:
-			tile4x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile4x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 2:
-			tile2x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile2x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		case 1:
-			tile1x16(k, a, rs, ks, b, bs, c, ldc, w, acc, next, apart)
+			tile1x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
 		}
 	}
 }

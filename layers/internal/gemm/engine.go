@@ -192,7 +192,7 @@ func (x *plan[T]) packB(p, j int) {
 // following is the row that this worker is likely to begin with next.
 func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 	s := &w.strip
-	s.ldc = x.ldc
+	s.ldc, s.whole = x.ldc, x.packsB
 	for p := 0; p < x.steps; p += x.depth {
 		s.k = min(x.depth, x.steps-p)
 		s.acc = x.acc || x.p0+p > 0

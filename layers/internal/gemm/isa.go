@@ -40,6 +40,7 @@ type strip[T tensor.Float] struct {
 	tiles []tile
 	b     []T // row p at p·bs
 	bs    int
+	whole bool // its rows may be read to the end of the panel
 	ahead ahead[T]
 	c     []T // row i at i·ldc
 	ldc   int

@@ -13,12 +13,12 @@ func main() {
 	edgeTable()
 	for _, rows := range []int{12, 8, 4, 2, 1} {
 		for _, vecs := range []int{2, 1} {
-			tile512(fmt.Sprintf("tile%dx%d", rows, 16*vecs), rows, vecs)
+			emit512(fmt.Sprintf("tile%dx%d", rows, 16*vecs), rows, vecs)
 		}
 	}
 	for _, rows := range []int{6, 4, 2, 1} {
 		for _, vecs := range []int{2, 1} {
-			tile256(fmt.Sprintf("tile%dx%dAVX2", rows, 8*vecs), rows, vecs)
+			emit256(fmt.Sprintf("tile%dx%dAVX2", rows, 8*vecs), rows, vecs)
 		}
 	}
 	copy512("copy16", 1)

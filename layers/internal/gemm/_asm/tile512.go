@@ -1,0 +1,243 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// tile512 is a tile of rows × 16·vecs for AVX-512, as it is emitted.
+//
+// A core that shares its decoders with a busy neighbour issues three instructions
+// a cycle, and two of them should be multiply-adds. So the loops do without what
+// they can: addresses are offsets from few pointers, B is read unmasked, and some
+// elements of A are broadcast by the multiply-add itself, which is one instruction
+// less and one read more.
+type tile512 struct {
+	name       string
+	rows, vecs int
+
+	a, rs, ks, b, bs, next Register
+	c, left                Register // what prefetchC has asked for
+	sum                    [][]VecVirtual
+	bv, av                 []VecVirtual
+}
+
+// emit512 emits the tile. There are three loops over k: for an A whose rows are
+// apart and its steps neighbours, for one whose rows are neighbours, and one in
+// which masks of w bits guard the reads of B. Masks guard everything about C, so
+// w is free and nothing beyond is touched.
+func emit512(name string, rows, vecs int) {
+	TEXT(name, NOSPLIT, signature)
+	Doc(fmt.Sprintf("%s is the %d×w tile, 1 ≤ w ≤ %d.", name, rows, 16*vecs))
+	Pragma("noescape")
+	t := &tile512{name: name, rows: rows, vecs: vecs}
+	t.a = Load(Param("a"), GP64())
+	t.rs = Load(Param("rs"), GP64())
+	t.b = Load(Param("b"), GP64())
+	t.bs = Load(Param("bs"), GP64())
+	t.next = Load(Param("next"), GP64())
+	t.c, t.left = Load(Param("c"), GP64()), GP64()
+	MOVQ(U32(rows), t.left)
+	t.sum = make([][]VecVirtual, rows)
+	for i := range t.sum {
+		for range vecs {
+			x := ZMM()
+			VPXORD(x, x, x)
+			t.sum[i] = append(t.sum[i], x)
+		}
+	}
+	for range vecs {
+		t.bv = append(t.bv, ZMM())
+	}
+	t.av = []VecVirtual{ZMM(), ZMM()}
+
+	mode := Load(Param("mode"), GP64())
+	TESTQ(U32(2), mode)
+	JZ(LabelRef(name + "_guarded"))
+	CMPQ(t.rs, Imm(4))
+	JE(LabelRef(name + "_neighbours"))
+	t.rowsApart()
+	JMP(LabelRef(name + "_store"))
+	Label(name + "_neighbours")
+	t.rowsNeighbours()
+	JMP(LabelRef(name + "_store"))
+	Label(name + "_guarded")
+	t.guarded()
+	Label(name + "_store")
+	t.store()
+}
+
+// rowsApart is for an A stored [m,k].
+func (t *tile512) rowsApart() {
+	ptr := rowPointers(t.rows, 2, t.a, t.rs)
+	bs3 := t.thrice(t.bs)
+	step := func(p int) {
+		t.readB(p, bs3)
+		for i := range t.rows {
+			t.multiply(i, element(ptr, 2, t.rs, i).Offset(4*p), i%2 == 0)
+		}
+	}
+	forward := func(steps int) {
+		for _, p := range ptr {
+			ADDQ(Imm(uint64(4*steps)), p)
+		}
+	}
+	t.overK("apart", step, forward)
+}
+
+// rowsNeighbours is for an A stored [k,m], or packed that way.
+func (t *tile512) rowsNeighbours() {
+	ks := Load(Param("ks"), GP64())
+	bs3 := t.thrice(t.bs)
+	step := func(p int) {
+		t.readB(p, bs3)
+		for i := range t.rows {
+			t.multiply(i, Mem{Base: t.a, Disp: 4 * i}, i%2 == 0)
+		}
+		t.prefetchA(ks)
+		ADDQ(ks, t.a)
+	}
+	t.overK("neighbours", step, func(int) {})
+}
+
+// prefetchA asks for A eight steps ahead. Its next step is on another page as often
+// as not: there no processor looks ahead by itself, and a band's first panel would
+// wait for memory at every step.
+func (t *tile512) prefetchA(ks Register) {
+	PREFETCHT0(Mem{Base: t.a, Index: ks, Scale: 8})
+	if t.rows > 1 {
+		PREFETCHT0(Mem{Base: t.a, Index: ks, Scale: 8, Disp: 4 * (t.rows - 1)})
+	}
+}
+
+// readB reads row p of B from here.
+func (t *tile512) readB(p int, bs3 Register) {
+	m := Mem{Base: t.b}
+	switch p {
+	case 1, 2:
+		m.Index, m.Scale = t.bs, uint8(p)
+	case 3:
+		m.Index, m.Scale = bs3, 1
+	}
+	for j := range t.bv {
+		VMOVUPS(m.Offset(64*j), t.bv[j])
+	}
+}
+
+// multiply adds row i of A, times B, to its sums. The multiply-add broadcasts by
+// itself if within: from an address without an index it is one instruction.
+func (t *tile512) multiply(i int, m Mem, within bool) {
+	if within || t.vecs == 1 {
+		for j := range t.bv {
+			VFMADD231PS_BCST(m, t.bv[j], t.sum[i][j])
+		}
+		return
+	}
+	x := t.av[i%len(t.av)]
+	VBROADCASTSS(m, x)
+	for j := range t.bv {
+		VFMADD231PS(t.bv[j], x, t.sum[i][j])
+	}
+}
+
+// overK emits the loop over k, four steps a turn, and what is left of them.
+// forward moves A's pointers by so many steps.
+func (t *tile512) overK(loop string, step func(p int), forward func(steps int)) {
+	name := t.name + "_" + loop
+	turns := Load(Param("k"), GP64())
+	SHRQ(Imm(2), turns)
+	JZ(LabelRef(name + "_rest"))
+	Label(name + "_loop")
+	for p := range unroll {
+		step(p)
+		if p == 0 {
+			prefetchC(name, 64*t.vecs, t.c, t.left)
+			prefetchNext(t.next)
+		}
+	}
+	forward(unroll)
+	LEAQ(Mem{Base: t.b, Index: t.bs, Scale: 4}, t.b)
+	DECQ(turns)
+	JNZ(LabelRef(name + "_loop"))
+	Label(name + "_rest")
+	k := Load(Param("k"), GP64())
+	ANDQ(Imm(unroll-1), k)
+	JZ(LabelRef(t.name + "_store"))
+	Label(name + "_one")
+	step(0)
+	forward(1)
+	ADDQ(t.bs, t.b)
+	DECQ(k)
+	JNZ(LabelRef(name + "_one"))
+}
+
+// thrice returns 3·x.
+func (t *tile512) thrice(x Register) Register {
+	y := GP64()
+	LEAQ(Mem{Base: x, Index: x, Scale: 2}, y)
+	return y
+}
+
+// guarded is for a B that must not be read beyond w columns.
+func (t *tile512) guarded() {
+	k, ks := Load(Param("k"), GP64()), Load(Param("ks"), GP64())
+	valid := masks(t.vecs, func(Register) {})
+	ptr := rowPointers(t.rows, 3, t.a, t.rs)
+	Label(t.name + "_step")
+	for j := range t.bv {
+		VMOVUPS_Z(Mem{Base: t.b, Disp: 64 * j}, valid[j], t.bv[j])
+	}
+	ADDQ(t.bs, t.b)
+	for i := range t.rows {
+		t.multiply(i, element(ptr, 3, t.rs, i), false)
+	}
+	for _, p := range ptr {
+		ADDQ(ks, p)
+	}
+	DECQ(k)
+	JNZ(LabelRef(t.name + "_step"))
+}
+
+// store writes the sums to C, or adds them to it.
+func (t *tile512) store() {
+	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	valid := masks(t.vecs, func(Register) {})
+	add := masks(t.vecs, func(bits Register) { // none unless mode says so
+		adds := Load(Param("mode"), GP64())
+		ANDQ(Imm(1), adds)
+		NEGQ(adds)
+		ANDQ(adds, bits)
+	})
+	for i := range t.rows {
+		for j := range t.vecs {
+			m := Mem{Base: c, Disp: 64 * j}
+			VADDPS(m, t.sum[i][j], add[j], t.sum[i][j])
+			VMOVUPS(t.sum[i][j], valid[j], m)
+		}
+		if i+1 < t.rows {
+			ADDQ(ldc, c)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// masks returns w bits, sixteen to a mask, as change leaves them.
+func masks(vecs int, change func(bits Register)) []Register {
+	w, bits := Load(Param("w"), GP64()), GP64()
+	MOVQ(I32(-1), bits)
+	BZHIQ(w, bits, bits)
+	change(bits)
+	all := make([]Register, vecs)
+	for j := range all {
+		all[j] = K()
+		KMOVW(bits.As32(), all[j])
+		if j+1 < vecs {
+			SHRQ(Imm(16), bits)
+		}
+	}
+	return all
+}

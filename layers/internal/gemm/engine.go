@@ -18,6 +18,7 @@ const (
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
 	tasksEach = 6       // tasks a thread, so that the last one to finish is not late
+	packWidth = 8       // panels of B that a task packs: rows are read in longer runs
 
 	// Copies cost a tenth of a training product's time, so an operand is read
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
@@ -27,9 +28,10 @@ const (
 	farRows   = 1024    // elements
 	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
 	fewRows   = 64      // of C: too few to earn back a copy of B
+	manyRows  = 1024    // of C: enough to earn back a copy of B that large pages and wide sets would do without
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
-	farAway   = 1 << 17 // elements of an A that will not be in the L2 when it is needed
+	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed
 	deepBlock = 256     // steps of k that give tiles the time to ask for what comes next
 )
 
@@ -119,8 +121,9 @@ func (x *plan[T]) choose() {
 		x.depth = (x.depth + 7) &^ 7
 	}
 	s := x.isa
-	aligned := x.ldb%lineElements == 0 || x.ldb < farRows/2 // else a row of a panel is three lines, not two
-	near := x.ldb < farRows && aligned && !(s.narrow && x.ldb%sameSets == 0)
+	aligned := x.ldb%lineElements == 0 // else a row of a panel is three lines, not two
+	near := x.ldb < farRows/2 || x.ldb < farRows && aligned && x.m < manyRows
+	near = near && !(s.narrow && x.ldb%sameSets == 0)
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
 	enough := manyCols
@@ -166,9 +169,7 @@ func (x *plan[T]) panels() int { return (x.cols + x.isa.width - 1) / x.isa.width
 func (x *plan[T]) alone() {
 	if x.packsB {
 		for p := 0; p < x.steps; p += x.depth {
-			for j := 0; j < x.cols; j += x.isa.width {
-				x.packB(p, j)
-			}
+			x.packB(p, 0, x.panels())
 		}
 	}
 	for i := 0; i < x.m; i += rowsMax {
@@ -176,15 +177,23 @@ func (x *plan[T]) alone() {
 	}
 }
 
-// packB packs the panel at column j of the block at step p of the region.
-func (x *plan[T]) packB(p, j int) {
-	k, w := min(x.depth, x.steps-p), min(x.isa.width, x.cols-j)
-	row, col := x.p0+p, x.j0+j
-	at := row*x.ldb + col
-	if x.transB {
-		at = col*x.ldb + row
+// packB packs so many panels from column j on of the block at step p of the region.
+func (x *plan[T]) packB(p, j, panels int) {
+	w, k := x.isa.width, min(x.depth, x.steps-p)
+	from := func(j int) []T {
+		if x.transB {
+			return x.b[(x.j0+j)*x.ldb+x.p0+p:]
+		}
+		return x.b[(x.p0+p)*x.ldb+x.j0+j:]
 	}
-	x.isa.packB(x.packed[p*x.padded+j*k:], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
+	whole := min(panels, (x.cols-j)/w)
+	if whole > 0 {
+		x.isa.packB(x.packed[p*x.padded+j*k:], w*k, from(j), x.ldb, x.transB, whole, k, w, w)
+	}
+	if last := x.cols - j - whole*w; whole < panels && last > 0 {
+		j += whole * w
+		x.isa.packB(x.packed[p*x.padded+j*k:], 0, from(j), x.ldb, x.transB, 1, k, last, x.isa.panel(last))
+	}
 }
 
 // compute does rows [i0,i1) and columns [j0,j1) of the region, for all its
@@ -197,36 +206,57 @@ func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 		s.k = min(x.depth, x.steps-p)
 		s.acc = x.acc || x.p0+p > 0
 		w.lay(x, i0, i1, x.p0+p)
-		x.lookAhead(s, i0, i1, x.p0+p+s.k, following)
+		x.aheadOfA(&s.next[1], i0, i1, x.p0+p+s.k, following)
 		for j := j0; j < j1; j += x.isa.width {
 			s.w = min(x.isa.width, j1-j)
 			s.c = x.c[x.j0+j:]
-			if x.packsB {
-				s.b, s.bs = x.packed[p*x.padded+j*s.k:], x.isa.panel(s.w)
-			} else {
-				s.b, s.bs = x.b[(x.p0+p)*x.ldb+x.j0+j:], x.ldb
-			}
+			s.b, s.bs = x.panel(p, j, s.w)
+			x.aheadOfB(&s.next[0], p, j+x.isa.width, j0, j1)
 			x.isa.strip(s)
 		}
 	}
 }
 
-// lookAhead sets what the strips of rows [i0,i1) ask for: A's next block, or the
-// first one of the rows from following on.
-func (x *plan[T]) lookAhead(s *strip[T], i0, i1, p, following int) {
+// panel returns where the panel of w columns at column j of the block at step p of
+// the region lies, and the stride of its rows.
+func (x *plan[T]) panel(p, j, w int) (b []T, bs int) {
+	if x.packsB {
+		return x.packed[p*x.padded+j*min(x.depth, x.steps-p):], x.isa.panel(w)
+	}
+	return x.b[(x.p0+p)*x.ldb+x.j0+j:], x.ldb
+}
+
+// aheadOfB looks at the panel at column j of those from j0 to j1, or at the first
+// one of the next block.
+func (x *plan[T]) aheadOfB(next *ahead[T], p, j, j0, j1 int) {
+	next.left = 0
+	if j >= j1 {
+		j, p = j0, p+x.depth
+	}
+	if p >= x.steps || x.depth < deepBlock || x.k*x.n < farAway {
+		return
+	}
+	w := min(x.isa.width, j1-j)
+	b, bs := x.panel(p, j, w)
+	next.look(b, 0, bs, min(x.depth, x.steps-p), w)
+}
+
+// aheadOfA looks at A's block at step p of rows [i0,i1), or at the first one of the
+// rows from following on.
+func (x *plan[T]) aheadOfA(next *ahead[T], i0, i1, p, following int) {
 	rows := i1 - i0
 	if p >= x.p0+x.steps {
 		i0, p = following, x.p0
 		rows = min(rows, x.m-i0)
 	}
-	s.ahead.left = 0
+	next.left = 0
 	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway {
 		return
 	}
 	if k := min(x.depth, x.k-p); x.transA {
-		s.ahead.look(x.a, p*x.lda+i0, x.lda, k, rows)
+		next.look(x.a, p*x.lda+i0, x.lda, k, rows)
 	} else {
-		s.ahead.look(x.a, i0*x.lda+p, x.lda, rows, k)
+		next.look(x.a, i0*x.lda+p, x.lda, rows, k)
 	}
 }
 

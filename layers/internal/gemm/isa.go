@@ -26,8 +26,10 @@ type isa[T tensor.Float] struct {
 	// with row stride ld, to dst, apart from each other, and returns the strides of
 	// rows and of k there. height is a tile's; where it is more, there is one tile.
 	packA func(dst []T, apart int, src []T, ld int, trans bool, tiles, rows, height, k int) (rs, ks int)
-	// packB copies k×w of op(B) to dst, k rows of width elements, zero from w on.
-	packB func(dst, src []T, ld int, trans bool, k, w, width int)
+	// packB copies panels of k×w of op(B), stored side by side from src with row
+	// stride ld, to dst, apart from each other: k rows of width elements, zero from
+	// w on. Where w is less than width, there is one panel.
+	packB func(dst []T, apart int, src []T, ld int, trans bool, panels, k, w, width int)
 	// fma runs turns of independent multiply-adds on registers and returns how
 	// many floating-point operations they were.
 	fma func(turns int) float64
@@ -40,18 +42,18 @@ type strip[T tensor.Float] struct {
 	tiles []tile
 	b     []T // row p at p·bs
 	bs    int
-	whole bool // its rows may be read to the end of the panel
-	ahead ahead[T]
-	c     []T // row i at i·ldc
+	whole bool        // its rows may be read to the end of the panel
+	next  [2]ahead[T] // the panel after this one, then A
+	c     []T         // row i at i·ldc
 	ldc   int
 	w     int
 	acc   bool
 }
 
-// ahead is what will be read after the strips under way, a matrix within a. While
-// tiles multiply they ask for it, a column of cache lines a tile.
+// ahead is a matrix that will be read soon. While tiles multiply they ask for it,
+// a column of cache lines after the other.
 type ahead[T tensor.Float] struct {
-	a         []T
+	x         []T
 	ld        int // of its rows
 	rows      int
 	row, left int // next to ask for: the row, and how many columns of lines
@@ -61,24 +63,35 @@ type ahead[T tensor.Float] struct {
 const lineElements = 16
 
 // look sets what to ask for: rows × cols from at on.
-func (h *ahead[T]) look(a []T, at, ld, rows, cols int) {
-	h.a, h.ld, h.rows, h.row = a[at:], ld, rows, 0
+func (h *ahead[T]) look(x []T, at, ld, rows, cols int) {
+	h.x, h.ld, h.rows, h.row = x[at:], ld, rows, 0
 	h.left = (cols + lineElements - 1) / lineElements
 }
 
 // ask returns where the next lines to ask for begin, and the bytes between them,
 // for a tile that asks so many times.
 func (h *ahead[T]) ask(times int) (first *T, apart int) {
-	first, apart = &h.a[h.row*h.ld], 4*h.ld
+	first, apart = &h.x[h.row*h.ld], 4*h.ld
 	if h.row += times; h.row < h.rows && times > 0 {
 		return first, apart
 	}
 	h.row = 0
 	h.left--
 	if h.left > 0 {
-		h.a = h.a[min(lineElements, len(h.a)-1-(h.rows-1)*h.ld):]
+		h.x = h.x[min(lineElements, len(h.x)-1-(h.rows-1)*h.ld):]
 	}
 	return first, apart
+}
+
+// ask returns what a tile of this strip asks for: lines in use when there is nothing
+// to come.
+func (s *strip[T]) ask() (first *T, apart int) {
+	for i := range s.next {
+		if s.next[i].left > 0 {
+			return s.next[i].ask(s.k / 4)
+		}
+	}
+	return &s.b[0], 0
 }
 
 // tile is some rows of A: element (i,p) lies at a[at + i·rs + p·ks].

@@ -25,8 +25,9 @@ func main() {
 	copy512("copy32", 2)
 	copyRows("copyRows", true)
 	copyRows("copyRowsAVX2", false)
-	copyTiles("copyTiles12", true)
-	copyTiles("copyTiles6", false)
+	for _, width := range []int{32, 16, 12, 6} {
+		copyTiles(fmt.Sprintf("copyTiles%d", width), width)
+	}
 	transpose512()
 	transpose256()
 	peak("peakAVX512", true)

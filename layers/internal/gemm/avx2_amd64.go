@@ -73,27 +73,25 @@ func packAAVX2(dst []float32, apart int, src []float32, ld int, trans bool, tile
 }
 
 // packBAVX2 turns whole 8×8 blocks by vector and leaves the rest to Go.
-func packBAVX2(dst []float32, apart int, src []float32, ld int, trans bool, panels, k, w, width int) {
-	_ = dst[(panels-1)*apart+k*width-1]
-	switch {
-	case w < width || !trans && width < 16:
-		packBGo(dst, apart, src, ld, trans, panels, k, w, width)
-		return
-	case !trans:
-		copyTiles16(k, panels, &src[0], 4*ld, &dst[0], 4*apart)
+func packBAVX2(dst, src []float32, ld int, trans bool, k, w, width int) {
+	if !trans && w == width {
+		_ = dst[k*width-1]
+		copyRowsAVX2(k, w, &src[0], 4*ld, &dst[0], 4*width)
 		return
 	}
-	for t := range panels {
-		src, dst := src[t*w*ld:], dst[t*apart:]
-		for j := 0; j < width; j += 8 {
-			p := 0
-			for ; p+8 <= k; p += 8 {
-				transpose8(&src[j*ld+p], 4*ld, &dst[p*width+j], 4*width)
-			}
-			for ; p < k; p++ {
-				for i := range 8 {
-					dst[p*width+j+i] = src[(j+i)*ld+p]
-				}
+	if w < width {
+		packBGo(dst, src, ld, trans, k, w, width)
+		return
+	}
+	_ = dst[k*width-1]
+	for j := 0; j < width; j += 8 {
+		p := 0
+		for ; p+8 <= k; p += 8 {
+			transpose8(&src[j*ld+p], 4*ld, &dst[p*width+j], 4*width)
+		}
+		for ; p < k; p++ {
+			for i := range 8 {
+				dst[p*width+j+i] = src[(j+i)*ld+p]
 			}
 		}
 	}

@@ -87,23 +87,18 @@ func packAAVX512(dst []float32, apart int, src []float32, ld int, trans bool, ti
 	return 1, rows
 }
 
-func packBAVX512(dst []float32, apart int, src []float32, ld int, trans bool, panels, k, w, width int) {
-	_ = dst[(panels-1)*apart+k*width-1]
+func packBAVX512(dst, src []float32, ld int, trans bool, k, w, width int) {
+	_ = dst[k*width-1]
 	switch {
-	case trans:
-		for t := range panels {
-			src, dst := src[t*w*ld:], dst[t*apart:]
-			for j := 0; j < width; j += 16 {
-				for p := 0; p < k; p += 16 {
-					transpose16(&src[j*ld+p], 4*ld, &dst[p*width+j], 4*width, min(16, w-j), min(16, k-p))
-				}
+	case !trans && width == 32:
+		copy32(k, &src[0], 4*ld, &dst[0], 128, w)
+	case !trans:
+		copy16(k, &src[0], 4*ld, &dst[0], 64, w)
+	default:
+		for j := 0; j < width; j += 16 {
+			for p := 0; p < k; p += 16 {
+				transpose16(&src[j*ld+p], 4*ld, &dst[p*width+j], 4*width, min(16, w-j), min(16, k-p))
 			}
 		}
-	case w == 32:
-		copyTiles32(k, panels, &src[0], 4*ld, &dst[0], 4*apart)
-	case width == 32:
-		copy32(k, &src[0], 4*ld, &dst[0], 128, w)
-	default:
-		copy16(k, &src[0], 4*ld, &dst[0], 64, w)
 	}
 }

@@ -18,7 +18,6 @@ const (
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
 	tasksEach = 6       // tasks a thread, so that the last one to finish is not late
-	packWidth = 8       // panels of B that a task packs: rows are read in longer runs
 
 	// Copies cost a tenth of a training product's time, so an operand is read
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
@@ -169,7 +168,9 @@ func (x *plan[T]) panels() int { return (x.cols + x.isa.width - 1) / x.isa.width
 func (x *plan[T]) alone() {
 	if x.packsB {
 		for p := 0; p < x.steps; p += x.depth {
-			x.packB(p, 0, x.panels())
+			for j := 0; j < x.cols; j += x.isa.width {
+				x.packB(p, j)
+			}
 		}
 	}
 	for i := 0; i < x.m; i += rowsMax {
@@ -177,23 +178,15 @@ func (x *plan[T]) alone() {
 	}
 }
 
-// packB packs so many panels from column j on of the block at step p of the region.
-func (x *plan[T]) packB(p, j, panels int) {
-	w, k := x.isa.width, min(x.depth, x.steps-p)
-	from := func(j int) []T {
-		if x.transB {
-			return x.b[(x.j0+j)*x.ldb+x.p0+p:]
-		}
-		return x.b[(x.p0+p)*x.ldb+x.j0+j:]
+// packB packs the panel at column j of the block at step p of the region.
+func (x *plan[T]) packB(p, j int) {
+	k, w := min(x.depth, x.steps-p), min(x.isa.width, x.cols-j)
+	row, col := x.p0+p, x.j0+j
+	at := row*x.ldb + col
+	if x.transB {
+		at = col*x.ldb + row
 	}
-	whole := min(panels, (x.cols-j)/w)
-	if whole > 0 {
-		x.isa.packB(x.packed[p*x.padded+j*k:], w*k, from(j), x.ldb, x.transB, whole, k, w, w)
-	}
-	if last := x.cols - j - whole*w; whole < panels && last > 0 {
-		j += whole * w
-		x.isa.packB(x.packed[p*x.padded+j*k:], 0, from(j), x.ldb, x.transB, 1, k, last, x.isa.panel(last))
-	}
+	x.isa.packB(x.packed[p*x.padded+j*k:], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
 }
 
 // compute does rows [i0,i1) and columns [j0,j1) of the region, for all its

@@ -26,10 +26,8 @@ type isa[T tensor.Float] struct {
 	// with row stride ld, to dst, apart from each other, and returns the strides of
 	// rows and of k there. height is a tile's; where it is more, there is one tile.
 	packA func(dst []T, apart int, src []T, ld int, trans bool, tiles, rows, height, k int) (rs, ks int)
-	// packB copies panels of k×w of op(B), stored side by side from src with row
-	// stride ld, to dst, apart from each other: k rows of width elements, zero from
-	// w on. Where w is less than width, there is one panel.
-	packB func(dst []T, apart int, src []T, ld int, trans bool, panels, k, w, width int)
+	// packB copies k×w of op(B) to dst, k rows of width elements, zero from w on.
+	packB func(dst, src []T, ld int, trans bool, k, w, width int)
 	// fma runs turns of independent multiply-adds on registers and returns how
 	// many floating-point operations they were.
 	fma func(turns int) float64

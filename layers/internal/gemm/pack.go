@@ -24,23 +24,23 @@ func packAGo[T tensor.Float](dst []T, apart int, src []T, ld int, trans bool, ti
 	return 1, height
 }
 
-// packBGo packs panels of B as [k,width], columns from w on zero.
-func packBGo[T tensor.Float](dst []T, apart int, src []T, ld int, trans bool, panels, k, w, width int) {
-	for t := range panels {
-		d := dst[t*apart:][:k*width]
-		if w < width {
-			clear(d)
+// packBGo packs B as [k,width], columns from w on zero.
+func packBGo[T tensor.Float](dst, src []T, ld int, trans bool, k, w, width int) {
+	dst = dst[:k*width]
+	if !trans {
+		for p := range k {
+			d := dst[p*width:][:width]
+			copy(d, src[p*ld:][:w])
+			clear(d[w:])
 		}
-		if !trans {
-			for p := range k {
-				copy(d[p*width:], src[p*ld+t*w:][:w])
-			}
-			continue
-		}
-		for j := range w {
-			for p, v := range src[(t*w+j)*ld:][:k] {
-				d[p*width+j] = v
-			}
+		return
+	}
+	if w < width {
+		clear(dst)
+	}
+	for j := range w {
+		for p, v := range src[j*ld:][:k] {
+			dst[p*width+j] = v
 		}
 	}
 }

@@ -7,7 +7,7 @@ import "runtime"
 func (x *plan[T]) partition(threads int) int {
 	x.packs, x.threads = 0, threads
 	if x.packsB {
-		x.packs = x.packsOfBlock() * ((x.steps + x.depth - 1) / x.depth)
+		x.packs = x.panels() * ((x.steps + x.depth - 1) / x.depth)
 	}
 	w := x.isa.width
 	x.rows, x.span = rowsMax, (x.cols+w-1)/w*w
@@ -27,15 +27,12 @@ func (x *plan[T]) partition(threads int) int {
 	}
 }
 
-// packsOfBlock returns how many tasks pack a block of k.
-func (x *plan[T]) packsOfBlock() int { return (x.panels() + packWidth - 1) / packWidth }
-
 // do is task i. The tasks that pack come first and For hands tasks out in
 // order, so whoever computes waits for panels being packed right now at most.
 func (x *plan[T]) do(e *engine[T], i int) {
 	if i < x.packs {
-		each := x.packsOfBlock()
-		x.packB(i/each*x.depth, i%each*packWidth*x.isa.width, packWidth)
+		panels := x.panels()
+		x.packB(i/panels*x.depth, i%panels*x.isa.width)
 		x.ready.Add(1)
 		return
 	}

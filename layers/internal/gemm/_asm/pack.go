@@ -119,12 +119,16 @@ func tailMask(n Register) Register {
 	return valid
 }
 
-// copyTiles emits a copy of k rows into tiles of so many columns: row p of tile t
-// goes to dst + t·apart + 4·width·p. Rows of the operand are read once, in order,
-// however many tiles they feed.
-func copyTiles(name string, width int) {
+// copyTiles emits a copy of k rows into tiles of 12 columns, or of 6 without wide
+// vectors: row p of tile t goes to dst + t·apart + 4·height·p. Rows of the operand
+// are read once, in order, however many tiles they feed.
+func copyTiles(name string, wide bool) {
+	height := 6
+	if wide {
+		height = 12
+	}
 	TEXT(name, NOSPLIT, "func(k, tiles int, src *float32, lds int, dst *float32, apart int)")
-	Doc(fmt.Sprintf("%s copies k rows into tiles of %d columns, apart bytes from one to the next.", name, width))
+	Doc(fmt.Sprintf("%s copies k rows into tiles of %d columns, apart bytes from one to the next.", name, height))
 	Pragma("noescape")
 	k, tiles := Load(Param("k"), GP64()), Load(Param("tiles"), GP64())
 	src, lds := Load(Param("src"), GP64()), Load(Param("lds"), GP64())
@@ -135,49 +139,27 @@ func copyTiles(name string, width int) {
 	MOVQ(dst, to)
 	MOVQ(tiles, left)
 	Label(name + "_tile")
-	for d := 0; d < 4*width; d += 64 {
-		PREFETCHT0(Mem{Base: from, Index: lds, Scale: 4, Disp: d})
+	PREFETCHT0(Mem{Base: from, Index: lds, Scale: 4})
+	v, u := YMM(), XMM()
+	VMOVUPS(Mem{Base: from}, v.AsX())
+	VMOVUPS(v.AsX(), Mem{Base: to})
+	if wide {
+		VMOVUPS(Mem{Base: from, Disp: 16}, v)
+		VMOVUPS(v, Mem{Base: to, Disp: 16})
+	} else {
+		VMOVSD(Mem{Base: from, Disp: 16}, u)
+		VMOVSD(u, Mem{Base: to, Disp: 16})
 	}
-	copyColumns(4*width, from, to)
-	ADDQ(Imm(uint64(4*width)), from)
+	ADDQ(Imm(uint64(4*height)), from)
 	ADDQ(apart, to)
 	DECQ(left)
 	JNZ(LabelRef(name + "_tile"))
 	ADDQ(lds, src)
-	ADDQ(U32(4*width), dst)
+	ADDQ(Imm(uint64(4*height)), dst)
 	DECQ(k)
 	JNZ(LabelRef(name + "_row"))
 	VZEROUPPER()
 	RET()
-}
-
-// copyColumns copies so many bytes by the widest vectors that fit.
-func copyColumns(bytes int, from, to Register) {
-	for d := 0; d < bytes; {
-		src, dst := Mem{Base: from, Disp: d}, Mem{Base: to, Disp: d}
-		switch left := bytes - d; {
-		case left >= 128 || left == 64 && bytes > 64:
-			v := ZMM()
-			VMOVUPS(src, v)
-			VMOVUPS(v, dst)
-			d += 64
-		case left >= 32:
-			v := YMM()
-			VMOVUPS(src, v)
-			VMOVUPS(v, dst)
-			d += 32
-		case left >= 16:
-			v := XMM()
-			VMOVUPS(src, v)
-			VMOVUPS(v, dst)
-			d += 16
-		default:
-			v := XMM()
-			VMOVSD(src, v)
-			VMOVSD(v, dst)
-			d += 8
-		}
-	}
 }
 
 // transpose512 emits dst[j,i] = src[i,j] for i < rows ≤ 16 and j < cols ≤ 16;

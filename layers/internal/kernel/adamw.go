@@ -116,7 +116,7 @@ func (o *Optimizer[T]) GradNorm() float64 {
 // sumSquares returns Σ g². Squares of float32 gradients leave its range above
 // 1.8e19 and below 1e-23; a sum near either end is taken again in float64.
 func sumSquares[T tensor.Float](g []T) float64 {
-	if s := float64(vec.Dot(g, g)); s > 1e-30 && s < 1e30 {
+	if s := float64(vec.SumSq(g)); s > 1e-30 && s < 1e30 {
 		return s
 	}
 	var s float64

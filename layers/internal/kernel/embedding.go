@@ -16,6 +16,7 @@ type Embedding[T tensor.Float] struct {
 	n, v, d           int
 	ids               []int32
 	w, y, dw, dy      []T
+	fresh             bool // dw is to be overwritten
 	forward, backward func(part int)
 }
 
@@ -40,6 +41,9 @@ func NewEmbedding[T tensor.Float](p *parallel.Pool, n, v, d int) *Embedding[T] {
 		}
 	}
 	k.backward = func(part int) {
+		for row := part; k.fresh && row < v; row += embedParts {
+			clear(k.dw[row*d : (row+1)*d])
+		}
 		for i, id := range k.ids {
 			if id%embedParts == int32(part) {
 				vec.AddTo(k.dw[int(id)*d:(int(id)+1)*d], k.dy[i*d:(i+1)*d])
@@ -66,13 +70,21 @@ func (k *Embedding[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in
 	if gin[1] == nil {
 		return
 	}
+	k.fresh = gin[1].Take()
 	k.ids, k.dw, k.dy = tensor.Data[int32](in[0]), tensor.Data[T](gin[1]), tensor.Data[T](gout)
 	k.pool.For(embedParts, k.backward)
 }
 
+// Overwrites is true for W: clearing it is work for all threads.
+func (k *Embedding[T]) Overwrites(i int) bool { return i == 1 }
+
 // Traffic returns the bytes of a forward and a backward pass: of the table only
-// the rows looked up.
+// the rows looked up, and all that the last backward pass cleared.
 func (k *Embedding[T]) Traffic() (forward, backward int) {
-	rows := k.n * k.d * tensor.TypeOf[T]().Bytes()
-	return 4*k.n + 3*rows, 4*k.n + 3*rows
+	row := k.d * tensor.TypeOf[T]().Bytes()
+	forward, backward = 4*k.n+3*k.n*row, 4*k.n+3*k.n*row
+	if k.fresh {
+		backward += 2 * k.v * row
+	}
+	return forward, backward
 }

@@ -40,7 +40,6 @@ type AdamW struct {
 type optimizer interface {
 	GradNorm() float64
 	Step(lr, beta1, beta2, eps, gscale float64, t int)
-	ZeroGrad()
 }
 
 // NewAdamW returns an optimizer with zero state and zero gradients. It panics
@@ -96,8 +95,12 @@ func slot[T tensor.Float](w, m, v, g *tensor.Tensor, row, rows int, scale, decay
 func (a *AdamW) Grad(p *Param) *tensor.Tensor { return a.grads[p] }
 
 // GradNorm returns the global L2 norm of the gradients; NaN or Inf when any is.
+// One that nothing was added to since ZeroGrad is zero.
 func (a *AdamW) GradNorm() float64 {
 	defer a.clock.start(0).stop()
+	for _, g := range a.grads {
+		g.Settle()
+	}
 	return a.machine.GradNorm()
 }
 
@@ -113,10 +116,12 @@ func (a *AdamW) Step(lr, norm, maxNorm float64) {
 	a.machine.Step(lr, a.config.Beta1, a.config.Beta2, a.config.Epsilon, scale, a.Steps)
 }
 
-// ZeroGrad clears the gradients.
+// ZeroGrad makes the gradients count as zero: the first to add to one overwrites
+// it. A caller that does not go through a Step settles a gradient first.
 func (a *AdamW) ZeroGrad() {
-	defer a.clock.start(2).stop()
-	a.machine.ZeroGrad()
+	for _, g := range a.grads {
+		g.Discard()
+	}
 }
 
 // State returns the moments under stable names, sharing their memory.
@@ -128,6 +133,7 @@ func (a *AdamW) Gradients(params []*Param) []Named {
 	var n []Named
 	for _, p := range params {
 		if g := a.grads[p]; g != nil {
+			g.Settle()
 			q := Param{Name: p.Name, Value: g, Parts: p.Parts}
 			n = append(n, q.Named()...)
 		}

@@ -6,22 +6,22 @@ import (
 	"stillhouse/layers/autodiff"
 )
 
-// optimizerClock takes the times of the optimizer's three passes. A nil one
+// optimizerClock takes the times of the optimizer's two passes. A nil one
 // takes none.
 type optimizerClock struct {
-	took  [3]time.Duration
-	calls [3]int
+	took  [2]time.Duration
+	calls [2]int
 	pass  int
 	began time.Time
 }
 
 // optimizerPasses names the passes, with the bytes each moves a weight: the
 // norm reads the gradient; the update reads weight, two moments and gradient
-// and writes the first three; clearing stores whole lines, which need no fetch.
-var optimizerPasses = [3]struct {
+// and writes the first three.
+var optimizerPasses = [2]struct {
 	name  string
 	bytes int // in units of one element
-}{{"grad_norm", 1}, {"adamw", 7}, {"zero_grad", 1}}
+}{{"grad_norm", 1}, {"adamw", 7}}
 
 func (c *optimizerClock) start(pass int) *optimizerClock {
 	if c != nil {

@@ -105,6 +105,33 @@ func twoLayers(g *Graph, x, w1, w2, g1, g2 *tensor.Tensor) (loss, xn *G.Node) {
 	return g.Apply(square{}, g.Apply(residual{[]int{3, 4}}, xn, y)), xn
 }
 
+func TestAKernelThatOnlyAddsFindsZerosInADiscardedGradient(t *testing.T) {
+	g1, g2 := tensor.New(tensor.F64, 4, 5), tensor.New(tensor.F64, 5, 4)
+	s, err := Build(nil, func(g *Graph) error {
+		loss, _ := twoLayers(g, ramp(3, 4), ramp(4, 5), ramp(5, 4), g1, g2)
+		return g.Grad(loss)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for micro := range 2 { // the second adds to the first
+		if err := s.Run(); err != nil {
+			t.Fatal(err)
+		}
+		want := []*tensor.Tensor{g1.Clone(), g2.Clone()}
+		g1.Discard()
+		g2.Discard()
+		for range micro + 1 {
+			if err := s.Run(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !tensor.Equal(g1, want[0]) || !tensor.Equal(g2, want[1]) {
+			t.Errorf("%d runs over discarded gradients: got %v and %v, want %v and %v", micro+1, f64(g1), f64(g2), f64(want[0]), f64(want[1]))
+		}
+	}
+}
+
 func TestGradMatchesFiniteDifferencesAndGorgoniasOwnGrad(t *testing.T) {
 	x, w1, w2 := ramp(3, 4), ramp(4, 5), ramp(5, 4)
 	g1, g2 := tensor.New(tensor.F64, 4, 5), tensor.New(tensor.F64, 5, 4)

@@ -103,6 +103,9 @@ func (o *forwardOp) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 		switch {
 		case g.grads[c] != nil:
 			b.gin[i], work = g.grads[c], true
+			if !overwrites(o.k, i) {
+				b.settle = append(b.settle, g.grads[c])
+			}
 		case o.needs[i] && passes(o.k, i):
 			ret[i] = grad
 		case o.needs[i]:

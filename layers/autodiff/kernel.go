@@ -13,6 +13,9 @@ import "stillhouse/layers/tensor"
 //	UsesIn(i int) bool  Backward reads in[i]; when false it may get nil there,
 //	                    and the memory is free earlier. Default true.
 //	UsesOut() bool      Backward reads out. Default false, and out is nil.
+//	Overwrites(i int) bool  Backward asks whether the gradient of parameter i is
+//	                    discarded, by its Take, and overwrites it then; when
+//	                    false it finds zeros there instead. Default false.
 //	Keeps() bool        Backward reads what Forward left in the kernel, which then
 //	                    is a pointer. Default true.
 //	Traffic() (f, b int)  bytes moved, for profiles; see OpTime. Default all operands.
@@ -37,6 +40,11 @@ func passes(k Kernel, i int) bool {
 func usesIn(k Kernel, i int) bool {
 	o, ok := k.(interface{ UsesIn(int) bool })
 	return !ok || o.UsesIn(i)
+}
+
+func overwrites(k Kernel, i int) bool {
+	o, ok := k.(interface{ Overwrites(int) bool })
+	return ok && o.Overwrites(i)
 }
 
 func usesOut(k Kernel) bool {

@@ -122,6 +122,7 @@ type backwardOp struct {
 	reads     []int            // which forward input child i is; or readsOut, readsState
 	args, gin []*tensor.Tensor // by forward input
 	grads     []*value         // gradients that flow on through the graph
+	settle    []*tensor.Tensor // parameters' gradients that the kernel only adds to
 }
 
 const (
@@ -147,13 +148,20 @@ func (o *backwardOp) Do(in ...G.Value) (_ G.Value, err error) {
 	}
 	gout := tensorOf(in[len(in)-1])
 	if !o.f.g.profile {
-		o.f.k.Backward(o.gin, gout, out, o.args)
+		o.backward(gout, out)
 		return o.buf, nil
 	}
 	began := time.Now()
-	o.f.k.Backward(o.gin, gout, out, o.args)
+	o.backward(gout, out)
 	o.time.backward(began, o.traffic(out, gout))
 	return o.buf, nil
+}
+
+func (o *backwardOp) backward(gout, out *tensor.Tensor) {
+	for _, t := range o.settle {
+		t.Settle()
+	}
+	o.f.k.Backward(o.gin, gout, out, o.args)
 }
 
 // pickOp hands on a further gradient of the backwardOp that is its only child.

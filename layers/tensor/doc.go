@@ -13,6 +13,9 @@
 // A tensor made by [Outline] has a shape and no memory: of models too large to
 // hold, a step can still be laid out and measured.
 //
+// What a gradient holds from the last step is discarded, not cleared: see
+// [Tensor.Discard].
+//
 // Invariants: len(Data(t)) == t.Size(); a shape is never changed after New;
 // Rows shares memory, Clone does not.
 //

@@ -64,6 +64,8 @@ type Tensor struct {
 	f64   []float64
 	i32   []int32
 	paper *outline // of a tensor without memory; nil for all others
+
+	discarded bool // counts as zero; see Discard
 }
 
 // New returns a zeroed tensor of the shape. A shape of no dimensions is a
@@ -121,6 +123,9 @@ func Data[T Element](t *Tensor) []T {
 	if t.paper != nil {
 		panic(fmt.Sprintf("tensor: Data: %v has no memory", t))
 	}
+	if t.discarded {
+		panic(fmt.Sprintf("tensor: Data: %v is discarded", t))
+	}
 	s, ok := p.(*[]T)
 	if !ok {
 		var z T
@@ -161,6 +166,9 @@ func (t *Tensor) String() string { return fmt.Sprintf("%v%v", t.dtype, t.shape) 
 func (t *Tensor) Rows(lo, hi int) *Tensor {
 	if len(t.shape) == 0 || lo < 0 || hi < lo || hi > t.shape[0] {
 		panic(fmt.Sprintf("tensor: Rows(%d,%d) of %v", lo, hi, t.shape))
+	}
+	if t.discarded {
+		panic(fmt.Sprintf("tensor: Rows: %v is discarded", t))
 	}
 	stride := sizeOf(t.shape[1:])
 	v := &Tensor{dtype: t.dtype, shape: append([]int{hi - lo}, t.shape[1:]...)}

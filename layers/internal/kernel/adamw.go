@@ -25,9 +25,8 @@ type Slot[T tensor.Float] struct {
 //
 //	norm := o.GradNorm()                 // not finite: stop here, weights untouched
 //	o.Step(lr, 0.9, 0.95, 1e-8, ClipScale(norm, 1), t)
-//	o.ZeroGrad()
 //
-// All three run over the same chunks of at most 4096 elements, a partition of
+// Both run over the same chunks of at most 4096 elements, a partition of
 // the slots alone, so that weights are bit-identical at any number of threads.
 type Optimizer[T tensor.Float] struct {
 	pool   *parallel.Pool
@@ -39,9 +38,9 @@ type Optimizer[T tensor.Float] struct {
 	lr, beta1, beta2, eps, gscale float64
 	c1, c2                        float64 // bias corrections 1-βᵗ
 
-	norm, update, clear func(c int)
-	pass                *func(c int) // under way
-	run                 func(part int)
+	norm, update func(c int)
+	pass         *func(c int) // under way
+	run          func(part int)
 }
 
 // adamChunk is elements [lo,hi) of a slot.
@@ -91,10 +90,6 @@ func NewOptimizer[T tensor.Float](p *parallel.Pool, slots []Slot[T]) *Optimizer[
 			(*o.pass)(c)
 		}
 	}
-	o.clear = func(c int) {
-		k := o.chunks[c]
-		clear(o.slots[k.slot].G[k.lo:k.hi])
-	}
 	return o
 }
 
@@ -116,7 +111,7 @@ func (o *Optimizer[T]) GradNorm() float64 {
 // sumSquares returns Σ g². Squares of float32 gradients leave its range above
 // 1.8e19 and below 1e-23; a sum near either end is taken again in float64.
 func sumSquares[T tensor.Float](g []T) float64 {
-	if s := float64(vec.Dot(g, g)); s > 1e-30 && s < 1e30 {
+	if s := float64(vec.SumSq(g)); s > 1e-30 && s < 1e30 {
 		return s
 	}
 	var s float64
@@ -150,9 +145,6 @@ func (o *Optimizer[T]) Step(lr, beta1, beta2, eps, gscale float64, t int) {
 	o.c2 = 1 - math.Pow(float64(T(beta2)), float64(t))
 	o.each(&o.update)
 }
-
-// ZeroGrad clears every gradient, ready for the next step's accumulation.
-func (o *Optimizer[T]) ZeroGrad() { o.each(&o.clear) }
 
 // each runs a pass over all chunks.
 func (o *Optimizer[T]) each(pass *func(c int)) {

@@ -15,6 +15,7 @@
 //	Passes(i) bool     the gradient of input i is gout itself
 //	UsesIn(i) bool     Backward reads input i
 //	UsesOut() bool     Backward reads the result
+//	Overwrites(i) bool Backward overwrites parameter i's gradient if it is discarded
 //
 // Backward overwrites gin[i] for activations and adds to it for parameters; a nil
 // gin[i] is not wanted. Sizes are checked once, by the constructor, which panics

@@ -9,18 +9,21 @@ import (
 )
 
 // Embedding looks up rows: y[n] = W[ids[n]]. Inputs: ids int32 [n], W [v,d];
-// output [n,d]. dW's rows are summed in the order of the tokens, columns split
-// over the pool, so that the sum is the same at any number of threads.
+// output [n,d]. dW's rows are summed in the order of the tokens, each row in one
+// part of the pool's work, so that the sum is the same at any number of threads.
 type Embedding[T tensor.Float] struct {
 	pool              *parallel.Pool
 	n, v, d           int
 	ids               []int32
 	w, y, dw, dy      []T
-	forward, backward func(block int)
+	fresh             bool // dw is to be overwritten
+	forward, backward func(part int)
 }
 
-// embedColumns is the width that one part of the backward pass adds up.
-const embedColumns = 64
+// embedParts is how many parts the backward pass has; each adds up the rows whose
+// id has its remainder. Whole rows come out of memory faster than the columns of
+// all, and few parts look through the ids few times.
+const embedParts = 8
 
 // NewEmbedding returns the lookup of n ids in a table of v rows of width d.
 func NewEmbedding[T tensor.Float](p *parallel.Pool, n, v, d int) *Embedding[T] {
@@ -37,10 +40,14 @@ func NewEmbedding[T tensor.Float](p *parallel.Pool, n, v, d int) *Embedding[T] {
 			copy(k.y[i*d:(i+1)*d], k.w[id*d:])
 		}
 	}
-	k.backward = func(block int) {
-		lo, hi := block*embedColumns, min(d, (block+1)*embedColumns)
+	k.backward = func(part int) {
+		for row := part; k.fresh && row < v; row += embedParts {
+			clear(k.dw[row*d : (row+1)*d])
+		}
 		for i, id := range k.ids {
-			vec.AddTo(k.dw[int(id)*d+lo:int(id)*d+hi], k.dy[i*d+lo:i*d+hi])
+			if id%embedParts == int32(part) {
+				vec.AddTo(k.dw[int(id)*d:(int(id)+1)*d], k.dy[i*d:(i+1)*d])
+			}
 		}
 	}
 	return k
@@ -63,13 +70,21 @@ func (k *Embedding[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in
 	if gin[1] == nil {
 		return
 	}
+	k.fresh = gin[1].Take()
 	k.ids, k.dw, k.dy = tensor.Data[int32](in[0]), tensor.Data[T](gin[1]), tensor.Data[T](gout)
-	k.pool.For((k.d+embedColumns-1)/embedColumns, k.backward)
+	k.pool.For(embedParts, k.backward)
 }
 
+// Overwrites is true for W: clearing it is work for all threads.
+func (k *Embedding[T]) Overwrites(i int) bool { return i == 1 }
+
 // Traffic returns the bytes of a forward and a backward pass: of the table only
-// the rows looked up.
+// the rows looked up, and all that the last backward pass cleared.
 func (k *Embedding[T]) Traffic() (forward, backward int) {
-	rows := k.n * k.d * tensor.TypeOf[T]().Bytes()
-	return 4*k.n + 3*rows, 4*k.n + 3*rows
+	row := k.d * tensor.TypeOf[T]().Bytes()
+	forward, backward = 4*k.n+3*k.n*row, 4*k.n+3*k.n*row
+	if k.fresh {
+		backward += 2 * k.v * row
+	}
+	return forward, backward
 }

@@ -31,17 +31,13 @@ func (g gatedNorm[T]) forward(out, r, v, y, z, w []T) {
 	}
 }
 
-// backward fills dy and dz and adds to dw, which may be nil; v and dv [E] are
-// scratch.
+// backward fills dy and dz and adds to dw; v and dv [E] are scratch.
 func (g gatedNorm[T]) backward(dy, dz, dw, v, dv, dout, y, z, w, r []T) {
 	vec.SwiGLU(v, z, y)
 	n := g.E / g.groups
 	for k := range g.groups {
 		lo, hi := k*n, (k+1)*n
-		if dw != nil {
-			vec.ScaleMulTo(dw[lo:hi], r[k], dout[lo:hi], v[lo:hi])
-		}
-		c := r[k] * r[k] * r[k] / T(n) * vec.Dot3(dout[lo:hi], w[lo:hi], v[lo:hi])
+		c := r[k] * r[k] * r[k] / T(n) * vec.RMSSums(dw[lo:hi], dout[lo:hi], v[lo:hi], w[lo:hi], r[k])
 		vec.RMSGrad(dv[lo:hi], dout[lo:hi], v[lo:hi], w[lo:hi], r[k], c)
 	}
 	vec.SwiGLUGrad(dz, dy, dv, z, y)

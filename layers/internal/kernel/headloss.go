@@ -74,7 +74,8 @@ type HeadLoss[T tensor.Float] struct {
 	h, w, ht, wt, weight, gh, gw []T // arguments of the call under way
 	labels, top                  []int32
 	gout                         T
-	from, count                  int // the chunk under way, as places in rows
+	fresh                        bool // gw is to be overwritten
+	from, count                  int  // the chunk under way, as places in rows
 
 	lossBlock, dhBlock, dwBlock func(block int)
 }
@@ -149,6 +150,17 @@ func (k *HeadLoss[T]) OutShape() []int { return nil }
 
 // UsesIn is false: Forward has done the work.
 func (k *HeadLoss[T]) UsesIn(int) bool { return false }
+
+// Overwrites is true for w.
+func (k *HeadLoss[T]) Overwrites(i int) bool { return i == 1 }
+
+// Traffic returns the bytes of a forward and a backward pass: beside the operands
+// the gradients that the one leaves for the other.
+func (k *HeadLoss[T]) Traffic() (forward, backward int) {
+	kept, bytes := len(k.dh)+len(k.dw), tensor.TypeOf[T]().Bytes()
+	floats := len(k.h) + len(k.w) + len(k.ht) + len(k.wt) + len(k.weight)
+	return bytes*(floats+2*kept) + 4*(len(k.labels)+len(k.top)), bytes * 3 * kept
+}
 
 // HasTeacher reports whether the inputs include the teacher's state and head.
 func (k *HeadLoss[T]) HasTeacher() bool { return k.teacher }
@@ -242,6 +254,7 @@ func (k *HeadLoss[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, _ [
 			panic("kernel: HeadLoss: Backward to w without HeadLossOptions.GradHead")
 		}
 		if len(k.rows) > 0 { // else dw is some earlier step's
+			k.fresh = gin[1].Take()
 			k.gw = tensor.Data[T](gin[1])
 			k.pool.For((len(k.dw)+scatterW-1)/scatterW, k.dwBlock)
 		}
@@ -261,8 +274,12 @@ func (k *HeadLoss[T]) scatterH(block int) {
 	}
 }
 
-// addW adds one block of elements of w's gradient.
+// addW adds one block of elements of w's gradient, or sets them.
 func (k *HeadLoss[T]) addW(block int) {
 	lo, hi := block*scatterW, min(len(k.dw), (block+1)*scatterW)
+	if k.fresh {
+		vec.Scale(k.gw[lo:hi], k.gout, k.dw[lo:hi])
+		return
+	}
 	vec.Axpy(k.gw[lo:hi], k.gout, k.dw[lo:hi])
 }

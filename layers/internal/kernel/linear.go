@@ -79,6 +79,9 @@ func (k *Linear[T]) Passes(i int) bool { return k.opt.Residual && i == k.inputs(
 // UsesIn is true for x and W.
 func (k *Linear[T]) UsesIn(i int) bool { return i < 2 }
 
+// Overwrites is true for W.
+func (k *Linear[T]) Overwrites(i int) bool { return i == 1 }
+
 // Keeps is false.
 func (k *Linear[T]) Keeps() bool { return false }
 
@@ -117,7 +120,8 @@ func (k *Linear[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in []
 		gemm.Gemm(k.pool, gemm.NN, k.n, k.in, k.out, k.dy, k.out, tensor.Data[T](in[1]), k.in, tensor.Data[T](gin[0]), k.in, false)
 	}
 	if gin[1] != nil {
-		gemm.Gemm(k.pool, gemm.TN, k.out, k.in, k.n, k.dy, k.out, tensor.Data[T](in[0]), k.in, tensor.Data[T](gin[1]), k.in, true)
+		add := !gin[1].Take()
+		gemm.Gemm(k.pool, gemm.TN, k.out, k.in, k.n, k.dy, k.out, tensor.Data[T](in[0]), k.in, tensor.Data[T](gin[1]), k.in, add)
 	}
 	if k.opt.Bias && gin[2] != nil {
 		k.pool.For(blocks(k.n), k.sum)

@@ -118,9 +118,8 @@ func (k *QKNorm[T]) backwardBlock(block int) {
 			}
 			at := i*width + h*p
 			x, dy, r := k.x[at:at+p], k.dy[at:at+p], k.r[i*heads+h]
-			vec.ScaleMulTo(dw, r, dy, x)
+			c := r * r * r / T(p) * vec.RMSSums(dw, dy, x, w, r)
 			if k.dx != nil {
-				c := r * r * r / T(p) * vec.Dot3(dy, w, x)
 				vec.RMSGrad(k.dx[at:at+p], dy, x, w, r, c)
 			}
 		}

@@ -22,7 +22,6 @@ type RMSNorm[T tensor.Float] struct {
 	r    []T // [n]
 
 	x, w, y, dx, dy   []T // arguments of the call under way
-	wantW             bool
 	partial           []T // [blocks,d] of dw
 	forward, backward func(block int)
 }
@@ -64,12 +63,12 @@ func (k *RMSNorm[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 // Backward overwrites dx and accumulates into dw.
 func (k *RMSNorm[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in []*tensor.Tensor) {
 	k.x, k.w, k.dy = tensor.Data[T](in[0]), tensor.Data[T](in[1]), tensor.Data[T](gout)
-	k.dx, k.wantW = nil, gin[1] != nil
+	k.dx = nil
 	if gin[0] != nil {
 		k.dx = tensor.Data[T](gin[0])
 	}
 	k.pool.For(blocks(k.n), k.backward)
-	if k.wantW {
+	if gin[1] != nil {
 		addPartials(tensor.Data[T](gin[1]), k.partial)
 	}
 }
@@ -80,11 +79,8 @@ func (k *RMSNorm[T]) backwardBlock(block int) {
 	clear(dw)
 	for i := block * rowBlock; i < min(k.n, (block+1)*rowBlock); i++ {
 		x, dy, r := k.x[i*d:(i+1)*d], k.dy[i*d:(i+1)*d], k.r[i]
-		if k.wantW {
-			vec.ScaleMulTo(dw, r, dy, x)
-		}
+		c := r * r * r / T(d) * vec.RMSSums(dw, dy, x, k.w, r)
 		if k.dx != nil {
-			c := r * r * r / T(d) * vec.Dot3(dy, k.w, x)
 			vec.RMSGrad(k.dx[i*d:(i+1)*d], dy, x, k.w, r, c)
 		}
 	}

@@ -112,18 +112,6 @@ func ScaleMul[T tensor.Float](y []T, s T, a, b []T) {
 	}
 }
 
-// ScaleMulTo sets y[i] += s·a[i]·b[i].
-func ScaleMulTo[T tensor.Float](y []T, s T, a, b []T) {
-	if accelerated[T]() {
-		n := len(y)
-		scaleMulTo32(n, at(y, n), at(a, n), at(b, n), float32(s))
-		return
-	}
-	for i := range y {
-		y[i] += s * a[i] * b[i]
-	}
-}
-
 // MulAddScalar sets h[i] = a[i]·h[i] + s·u[i].
 func MulAddScalar[T tensor.Float](h, a, u []T, s T) {
 	if accelerated[T]() {

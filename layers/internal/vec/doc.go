@@ -5,9 +5,9 @@
 // Each function is one loop over slices of equal length; its doc comment is the
 // loop it equals, its portable body the definition:
 //
-//	sums.go         Dot, Dot3, Sum, SumSq, Max
+//	sums.go         Dot, Sum, SumSq, Max
 //	arithmetic.go   Add, Mul, Scale, Axpy, … and their accumulating forms
-//	layers.go       RMSApply, RMSGrad, Rotate, RotateBack, Conv4
+//	layers.go       RMSApply, RMSSums, RMSGrad, Rotate, RotateBack, Conv4
 //	activations.go  Exp, Sigmoid, Softplus, SiLU, SwiGLU and gradients
 //	losses.go       ExpSum, LogSumExp, the rows of two divergences
 //	adamw.go        AdamW

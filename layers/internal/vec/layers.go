@@ -16,6 +16,21 @@ func RMSApply[T tensor.Float](y, x, w []T, r T) {
 	}
 }
 
+// RMSSums sets dw[i] += r·dy[i]·x[i] and returns Σ dy[i]·w[i]·x[i], in the order
+// of sums.go.
+func RMSSums[T tensor.Float](dw, dy, x, w []T, r T) T {
+	if accelerated[T]() {
+		n := len(dw)
+		return T(rmsSums32(n, at(dw, n), at(dy, n), at(x, n), at(w, n), float32(r)))
+	}
+	var s T
+	for i := range dw {
+		dw[i] += r * dy[i] * x[i]
+		s += dy[i] * w[i] * x[i]
+	}
+	return s
+}
+
 // RMSGrad sets dx[i] = r·w[i]·dy[i] - c·x[i]. dx may be dy.
 func RMSGrad[T tensor.Float](dx, dy, x, w []T, r, c T) {
 	if accelerated[T]() {

@@ -19,10 +19,10 @@ func sumSq32(n int, x *float32) (sum float32)
 //go:noescape
 func dot32(n int, x *float32, y *float32) (sum float32)
 
-// dotThree32 is Dot3.
+// rmsSums32 is RMSSums.
 //
 //go:noescape
-func dotThree32(n int, x *float32, y *float32, z *float32) (sum float32)
+func rmsSums32(n int, dw *float32, dy *float32, x *float32, w *float32, r float32) (sum float32)
 
 // max32 is Max.
 //
@@ -108,11 +108,6 @@ func axpby32(n int, y *float32, x *float32, s float32, r float32)
 //
 //go:noescape
 func scaleMul32(n int, y *float32, a *float32, b *float32, s float32)
-
-// scaleMulTo32 is ScaleMulTo.
-//
-//go:noescape
-func scaleMulTo32(n int, y *float32, a *float32, b *float32, s float32)
 
 // mulAddScalar32 is MulAddScalar.
 //

@@ -16,7 +16,7 @@ func dot32(n int, x, y *float32) (sum float32) {
 	panic(unreachable)
 }
 
-func dotThree32(n int, x, y, z *float32) (sum float32) {
+func rmsSums32(n int, dw, dy, x, w *float32, r float32) (sum float32) {
 	panic(unreachable)
 }
 
@@ -85,10 +85,6 @@ func axpby32(n int, y, x *float32, s, r float32) {
 }
 
 func scaleMul32(n int, y, a, b *float32, s float32) {
-	panic(unreachable)
-}
-
-func scaleMulTo32(n int, y, a, b *float32, s float32) {
 	panic(unreachable)
 }
 

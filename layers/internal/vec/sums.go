@@ -22,19 +22,6 @@ func Dot[T tensor.Float](x, y []T) T {
 	return s
 }
 
-// Dot3 returns Σ x[i]·y[i]·z[i].
-func Dot3[T tensor.Float](x, y, z []T) T {
-	if accelerated[T]() {
-		n := len(x)
-		return T(dotThree32(n, at(x, n), at(y, n), at(z, n)))
-	}
-	var s T
-	for i, v := range x {
-		s += v * y[i] * z[i]
-	}
-	return s
-}
-
 // Sum returns Σ x[i].
 func Sum[T tensor.Float](x []T) T {
 	if accelerated[T]() {

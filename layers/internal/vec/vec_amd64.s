@@ -139,7 +139,7 @@ DATA edge<>+60(SB)/4, $0x00000000
 GLOBL edge<>(SB), RODATA|NOPTR, $64
 
 // func sumSq32(n int, x *float32) (sum float32)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3
+// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3, MMX+
 TEXT ·sumSq32(SB), NOSPLIT, $0-20
 	CMPB   ·isa+0(SB), $0x02
 	JNE    sumSq32_narrow
@@ -155,12 +155,16 @@ TEXT ·sumSq32(SB), NOSPLIT, $0-20
 	JGT    sumSq32_wide_done2
 
 sumSq32_wide_loop1:
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (DX)(CX*4), Z4
 	VFMADD231PS Z4, Z4, Z0
+	PREFETCHT1  2112(DX)(CX*4)
 	VMOVUPS     64(DX)(CX*4), Z4
 	VFMADD231PS Z4, Z4, Z1
+	PREFETCHT1  2176(DX)(CX*4)
 	VMOVUPS     128(DX)(CX*4), Z4
 	VFMADD231PS Z4, Z4, Z2
+	PREFETCHT1  2240(DX)(CX*4)
 	VMOVUPS     192(DX)(CX*4), Z4
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $0x40, CX
@@ -173,6 +177,7 @@ sumSq32_wide_done2:
 	JGT  sumSq32_wide_done4
 
 sumSq32_wide_loop3:
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (DX)(CX*4), Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ        $0x10, CX
@@ -217,10 +222,12 @@ sumSq32_narrow:
 	JGT    sumSq32_narrow_done2
 
 sumSq32_narrow_loop1:
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (DX)(CX*4), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS     32(DX)(CX*4), Y4
 	VFMADD231PS Y4, Y4, Y1
+	PREFETCHT1  2112(DX)(CX*4)
 	VMOVUPS     64(DX)(CX*4), Y4
 	VFMADD231PS Y4, Y4, Y2
 	VMOVUPS     96(DX)(CX*4), Y4
@@ -235,6 +242,7 @@ sumSq32_narrow_done2:
 	JGT  sumSq32_narrow_done4
 
 sumSq32_narrow_loop3:
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (DX)(CX*4), Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $0x08, CX
@@ -394,149 +402,227 @@ dot32_narrow_end5:
 	VZEROUPPER
 	RET
 
-// func dotThree32(n int, x *float32, y *float32, z *float32) (sum float32)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3
-TEXT ·dotThree32(SB), NOSPLIT, $0-36
-	CMPB   ·isa+0(SB), $0x02
-	JNE    dotThree32_narrow
-	MOVQ   n+0(FP), AX
-	MOVQ   x+8(FP), DX
-	MOVQ   y+16(FP), BX
-	MOVQ   z+24(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORQ   CX, CX
-	LEAQ   -64(AX), DI
-	CMPQ   CX, DI
-	JGT    dotThree32_wide_done2
+// func rmsSums32(n int, dw *float32, dy *float32, x *float32, w *float32, r float32) (sum float32)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+TEXT ·rmsSums32(SB), NOSPLIT, $0-52
+	CMPB         ·isa+0(SB), $0x02
+	JNE          rmsSums32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         dw+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         x+24(FP), SI
+	MOVQ         w+32(FP), DI
+	VBROADCASTSS r+40(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	XORQ         CX, CX
+	LEAQ         -64(AX), R8
+	CMPQ         CX, R8
+	JGT          rmsSums32_wide_done2
 
-dotThree32_wide_loop1:
-	VMOVUPS     (DX)(CX*4), Z4
-	VMULPS      (BX)(CX*4), Z4, Z4
-	VFMADD231PS (SI)(CX*4), Z4, Z0
-	VMOVUPS     64(DX)(CX*4), Z4
-	VMULPS      64(BX)(CX*4), Z4, Z4
-	VFMADD231PS 64(SI)(CX*4), Z4, Z1
-	VMOVUPS     128(DX)(CX*4), Z4
-	VMULPS      128(BX)(CX*4), Z4, Z4
-	VFMADD231PS 128(SI)(CX*4), Z4, Z2
-	VMOVUPS     192(DX)(CX*4), Z4
-	VMULPS      192(BX)(CX*4), Z4, Z4
-	VFMADD231PS 192(SI)(CX*4), Z4, Z3
+rmsSums32_wide_loop1:
+	PREFETCHT1  2048(BX)(CX*4)
+	PREFETCHT1  2048(SI)(CX*4)
+	VMOVUPS     (BX)(CX*4), Z5
+	VMOVUPS     (SI)(CX*4), Z6
+	VMOVUPS     (DX)(CX*4), Z7
+	VMULPS      Z5, Z0, Z8
+	VFMADD231PS Z6, Z8, Z7
+	VMOVUPS     Z7, (DX)(CX*4)
+	VMULPS      (DI)(CX*4), Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
+	PREFETCHT1  2112(BX)(CX*4)
+	PREFETCHT1  2112(SI)(CX*4)
+	VMOVUPS     64(BX)(CX*4), Z5
+	VMOVUPS     64(SI)(CX*4), Z6
+	VMOVUPS     64(DX)(CX*4), Z7
+	VMULPS      Z5, Z0, Z8
+	VFMADD231PS Z6, Z8, Z7
+	VMOVUPS     Z7, 64(DX)(CX*4)
+	VMULPS      64(DI)(CX*4), Z5, Z5
+	VFMADD231PS Z6, Z5, Z2
+	PREFETCHT1  2176(BX)(CX*4)
+	PREFETCHT1  2176(SI)(CX*4)
+	VMOVUPS     128(BX)(CX*4), Z5
+	VMOVUPS     128(SI)(CX*4), Z6
+	VMOVUPS     128(DX)(CX*4), Z7
+	VMULPS      Z5, Z0, Z8
+	VFMADD231PS Z6, Z8, Z7
+	VMOVUPS     Z7, 128(DX)(CX*4)
+	VMULPS      128(DI)(CX*4), Z5, Z5
+	VFMADD231PS Z6, Z5, Z3
+	PREFETCHT1  2240(BX)(CX*4)
+	PREFETCHT1  2240(SI)(CX*4)
+	VMOVUPS     192(BX)(CX*4), Z5
+	VMOVUPS     192(SI)(CX*4), Z6
+	VMOVUPS     192(DX)(CX*4), Z7
+	VMULPS      Z5, Z0, Z8
+	VFMADD231PS Z6, Z8, Z7
+	VMOVUPS     Z7, 192(DX)(CX*4)
+	VMULPS      192(DI)(CX*4), Z5, Z5
+	VFMADD231PS Z6, Z5, Z4
 	ADDQ        $0x40, CX
-	CMPQ        CX, DI
-	JLE         dotThree32_wide_loop1
+	CMPQ        CX, R8
+	JLE         rmsSums32_wide_loop1
 
-dotThree32_wide_done2:
-	LEAQ -16(AX), DI
-	CMPQ CX, DI
-	JGT  dotThree32_wide_done4
+rmsSums32_wide_done2:
+	LEAQ -16(AX), R8
+	CMPQ CX, R8
+	JGT  rmsSums32_wide_done4
 
-dotThree32_wide_loop3:
-	VMOVUPS     (DX)(CX*4), Z4
-	VMULPS      (BX)(CX*4), Z4, Z4
-	VFMADD231PS (SI)(CX*4), Z4, Z0
+rmsSums32_wide_loop3:
+	PREFETCHT1  2048(BX)(CX*4)
+	PREFETCHT1  2048(SI)(CX*4)
+	VMOVUPS     (BX)(CX*4), Z5
+	VMOVUPS     (SI)(CX*4), Z6
+	VMOVUPS     (DX)(CX*4), Z7
+	VMULPS      Z5, Z0, Z8
+	VFMADD231PS Z6, Z8, Z7
+	VMOVUPS     Z7, (DX)(CX*4)
+	VMULPS      (DI)(CX*4), Z5, Z5
+	VFMADD231PS Z6, Z5, Z1
 	ADDQ        $0x10, CX
-	CMPQ        CX, DI
-	JLE         dotThree32_wide_loop3
+	CMPQ        CX, R8
+	JLE         rmsSums32_wide_loop3
 
-dotThree32_wide_done4:
+rmsSums32_wide_done4:
 	SUBQ        CX, AX
-	JZ          dotThree32_wide_end5
-	MOVQ        $-1, DI
-	BZHIQ       AX, DI, DI
-	KMOVW       DI, K1
-	VMOVUPS.Z   (DX)(CX*4), K1, Z4
+	JZ          rmsSums32_wide_end5
+	MOVQ        $-1, R8
+	BZHIQ       AX, R8, R8
+	KMOVW       R8, K1
 	VMOVUPS.Z   (BX)(CX*4), K1, Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS.Z   (SI)(CX*4), K1, Z5
-	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS.Z   (SI)(CX*4), K1, Z6
+	VMOVUPS.Z   (DX)(CX*4), K1, Z7
+	VMULPS      Z5, Z0, Z0
+	VFMADD231PS Z6, Z0, Z7
+	VMOVUPS     Z7, K1, (DX)(CX*4)
+	VMOVUPS.Z   (DI)(CX*4), K1, Z0
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS Z6, Z5, Z2
 
-dotThree32_wide_end5:
-	VADDPS        Z2, Z0, Z0
+rmsSums32_wide_end5:
 	VADDPS        Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y1
-	VEXTRACTF32X4 $0x01, Y1, X0
-	VADDPS        X0, X1, X0
-	VPERMILPS     $0x4e, X0, X1
-	VADDPS        X1, X0, X0
-	VPERMILPS     $0xb1, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSS        X0, sum+32(FP)
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, sum+48(FP)
 	VZEROUPPER
 	RET
 
-dotThree32_narrow:
-	MOVQ   n+0(FP), AX
-	MOVQ   x+8(FP), DX
-	MOVQ   y+16(FP), BX
-	MOVQ   z+24(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	XORQ   CX, CX
-	LEAQ   -32(AX), DI
-	CMPQ   CX, DI
-	JGT    dotThree32_narrow_done2
+rmsSums32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         dw+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         x+24(FP), SI
+	MOVQ         w+32(FP), DI
+	VBROADCASTSS r+40(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         CX, CX
+	LEAQ         -32(AX), R8
+	CMPQ         CX, R8
+	JGT          rmsSums32_narrow_done2
 
-dotThree32_narrow_loop1:
-	VMOVUPS     (DX)(CX*4), Y4
-	VMULPS      (BX)(CX*4), Y4, Y4
-	VFMADD231PS (SI)(CX*4), Y4, Y0
-	VMOVUPS     32(DX)(CX*4), Y4
-	VMULPS      32(BX)(CX*4), Y4, Y4
-	VFMADD231PS 32(SI)(CX*4), Y4, Y1
-	VMOVUPS     64(DX)(CX*4), Y4
-	VMULPS      64(BX)(CX*4), Y4, Y4
-	VFMADD231PS 64(SI)(CX*4), Y4, Y2
-	VMOVUPS     96(DX)(CX*4), Y4
-	VMULPS      96(BX)(CX*4), Y4, Y4
-	VFMADD231PS 96(SI)(CX*4), Y4, Y3
+rmsSums32_narrow_loop1:
+	PREFETCHT1  2048(BX)(CX*4)
+	PREFETCHT1  2048(SI)(CX*4)
+	VMOVUPS     (BX)(CX*4), Y5
+	VMOVUPS     (SI)(CX*4), Y6
+	VMOVUPS     (DX)(CX*4), Y7
+	VMULPS      Y5, Y0, Y8
+	VFMADD231PS Y6, Y8, Y7
+	VMOVUPS     Y7, (DX)(CX*4)
+	VMULPS      (DI)(CX*4), Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     32(BX)(CX*4), Y5
+	VMOVUPS     32(SI)(CX*4), Y6
+	VMOVUPS     32(DX)(CX*4), Y7
+	VMULPS      Y5, Y0, Y8
+	VFMADD231PS Y6, Y8, Y7
+	VMOVUPS     Y7, 32(DX)(CX*4)
+	VMULPS      32(DI)(CX*4), Y5, Y5
+	VFMADD231PS Y6, Y5, Y2
+	PREFETCHT1  2112(BX)(CX*4)
+	PREFETCHT1  2112(SI)(CX*4)
+	VMOVUPS     64(BX)(CX*4), Y5
+	VMOVUPS     64(SI)(CX*4), Y6
+	VMOVUPS     64(DX)(CX*4), Y7
+	VMULPS      Y5, Y0, Y8
+	VFMADD231PS Y6, Y8, Y7
+	VMOVUPS     Y7, 64(DX)(CX*4)
+	VMULPS      64(DI)(CX*4), Y5, Y5
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     96(BX)(CX*4), Y5
+	VMOVUPS     96(SI)(CX*4), Y6
+	VMOVUPS     96(DX)(CX*4), Y7
+	VMULPS      Y5, Y0, Y8
+	VFMADD231PS Y6, Y8, Y7
+	VMOVUPS     Y7, 96(DX)(CX*4)
+	VMULPS      96(DI)(CX*4), Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
 	ADDQ        $0x20, CX
-	CMPQ        CX, DI
-	JLE         dotThree32_narrow_loop1
+	CMPQ        CX, R8
+	JLE         rmsSums32_narrow_loop1
 
-dotThree32_narrow_done2:
-	LEAQ -8(AX), DI
-	CMPQ CX, DI
-	JGT  dotThree32_narrow_done4
+rmsSums32_narrow_done2:
+	LEAQ -8(AX), R8
+	CMPQ CX, R8
+	JGT  rmsSums32_narrow_done4
 
-dotThree32_narrow_loop3:
-	VMOVUPS     (DX)(CX*4), Y4
-	VMULPS      (BX)(CX*4), Y4, Y4
-	VFMADD231PS (SI)(CX*4), Y4, Y0
+rmsSums32_narrow_loop3:
+	PREFETCHT1  2048(BX)(CX*4)
+	PREFETCHT1  2048(SI)(CX*4)
+	VMOVUPS     (BX)(CX*4), Y5
+	VMOVUPS     (SI)(CX*4), Y6
+	VMOVUPS     (DX)(CX*4), Y7
+	VMULPS      Y5, Y0, Y8
+	VFMADD231PS Y6, Y8, Y7
+	VMOVUPS     Y7, (DX)(CX*4)
+	VMULPS      (DI)(CX*4), Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
 	ADDQ        $0x08, CX
-	CMPQ        CX, DI
-	JLE         dotThree32_narrow_loop3
+	CMPQ        CX, R8
+	JLE         rmsSums32_narrow_loop3
 
-dotThree32_narrow_done4:
+rmsSums32_narrow_done4:
 	SUBQ        CX, AX
-	JZ          dotThree32_narrow_end5
-	LEAQ        edge<>+0(SB), DI
+	JZ          rmsSums32_narrow_end5
+	LEAQ        edge<>+0(SB), R8
 	NEGQ        AX
-	VMOVUPS     32(DI)(AX*4), Y4
-	VMASKMOVPS  (DX)(CX*4), Y4, Y5
-	VMASKMOVPS  (BX)(CX*4), Y4, Y6
-	VMULPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(CX*4), Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     32(R8)(AX*4), Y5
+	VMASKMOVPS  (BX)(CX*4), Y5, Y6
+	VMASKMOVPS  (SI)(CX*4), Y5, Y7
+	VMASKMOVPS  (DX)(CX*4), Y5, Y8
+	VMULPS      Y6, Y0, Y0
+	VFMADD231PS Y7, Y0, Y8
+	VMASKMOVPS  Y8, Y5, (DX)(CX*4)
+	VMASKMOVPS  (DI)(CX*4), Y5, Y0
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS Y7, Y6, Y2
 
-dotThree32_narrow_end5:
-	VADDPS       Y2, Y0, Y0
+rmsSums32_narrow_end5:
 	VADDPS       Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VPERMILPS    $0x4e, X1, X0
-	VADDPS       X0, X1, X1
-	VPERMILPS    $0xb1, X1, X0
-	VADDPS       X0, X1, X1
-	VMOVSS       X1, sum+32(FP)
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, sum+48(FP)
 	VZEROUPPER
 	RET
 
@@ -4415,120 +4501,6 @@ scaleMul32_narrow_end5:
 	VZEROUPPER
 	RET
 
-// func scaleMulTo32(n int, y *float32, a *float32, b *float32, s float32)
-// Requires: AVX, AVX512F, BMI2, FMA3
-TEXT ·scaleMulTo32(SB), NOSPLIT, $0-36
-	CMPB         ·isa+0(SB), $0x02
-	JNE          scaleMulTo32_narrow
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), DX
-	MOVQ         a+16(FP), BX
-	MOVQ         b+24(FP), SI
-	VBROADCASTSS s+32(FP), Z0
-	XORQ         CX, CX
-	LEAQ         -32(AX), DI
-	CMPQ         CX, DI
-	JGT          scaleMulTo32_wide_done2
-
-scaleMulTo32_wide_loop1:
-	VMOVUPS     (DX)(CX*4), Z1
-	VMULPS      (BX)(CX*4), Z0, Z2
-	VFMADD231PS (SI)(CX*4), Z2, Z1
-	VMOVUPS     Z1, (DX)(CX*4)
-	VMOVUPS     64(DX)(CX*4), Z1
-	VMULPS      64(BX)(CX*4), Z0, Z2
-	VFMADD231PS 64(SI)(CX*4), Z2, Z1
-	VMOVUPS     Z1, 64(DX)(CX*4)
-	ADDQ        $0x20, CX
-	CMPQ        CX, DI
-	JLE         scaleMulTo32_wide_loop1
-
-scaleMulTo32_wide_done2:
-	LEAQ -16(AX), DI
-	CMPQ CX, DI
-	JGT  scaleMulTo32_wide_done4
-
-scaleMulTo32_wide_loop3:
-	VMOVUPS     (DX)(CX*4), Z1
-	VMULPS      (BX)(CX*4), Z0, Z2
-	VFMADD231PS (SI)(CX*4), Z2, Z1
-	VMOVUPS     Z1, (DX)(CX*4)
-	ADDQ        $0x10, CX
-	CMPQ        CX, DI
-	JLE         scaleMulTo32_wide_loop3
-
-scaleMulTo32_wide_done4:
-	SUBQ        CX, AX
-	JZ          scaleMulTo32_wide_end5
-	MOVQ        $-1, DI
-	BZHIQ       AX, DI, DI
-	KMOVW       DI, K1
-	VMOVUPS.Z   (DX)(CX*4), K1, Z1
-	VMOVUPS.Z   (BX)(CX*4), K1, Z2
-	VMULPS      Z2, Z0, Z0
-	VMOVUPS.Z   (SI)(CX*4), K1, Z2
-	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, K1, (DX)(CX*4)
-
-scaleMulTo32_wide_end5:
-	VZEROUPPER
-	RET
-
-scaleMulTo32_narrow:
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), DX
-	MOVQ         a+16(FP), BX
-	MOVQ         b+24(FP), SI
-	VBROADCASTSS s+32(FP), Y0
-	XORQ         CX, CX
-	LEAQ         -16(AX), DI
-	CMPQ         CX, DI
-	JGT          scaleMulTo32_narrow_done2
-
-scaleMulTo32_narrow_loop1:
-	VMOVUPS     (DX)(CX*4), Y1
-	VMULPS      (BX)(CX*4), Y0, Y2
-	VFMADD231PS (SI)(CX*4), Y2, Y1
-	VMOVUPS     Y1, (DX)(CX*4)
-	VMOVUPS     32(DX)(CX*4), Y1
-	VMULPS      32(BX)(CX*4), Y0, Y2
-	VFMADD231PS 32(SI)(CX*4), Y2, Y1
-	VMOVUPS     Y1, 32(DX)(CX*4)
-	ADDQ        $0x10, CX
-	CMPQ        CX, DI
-	JLE         scaleMulTo32_narrow_loop1
-
-scaleMulTo32_narrow_done2:
-	LEAQ -8(AX), DI
-	CMPQ CX, DI
-	JGT  scaleMulTo32_narrow_done4
-
-scaleMulTo32_narrow_loop3:
-	VMOVUPS     (DX)(CX*4), Y1
-	VMULPS      (BX)(CX*4), Y0, Y2
-	VFMADD231PS (SI)(CX*4), Y2, Y1
-	VMOVUPS     Y1, (DX)(CX*4)
-	ADDQ        $0x08, CX
-	CMPQ        CX, DI
-	JLE         scaleMulTo32_narrow_loop3
-
-scaleMulTo32_narrow_done4:
-	SUBQ        CX, AX
-	JZ          scaleMulTo32_narrow_end5
-	LEAQ        edge<>+0(SB), DI
-	NEGQ        AX
-	VMOVUPS     32(DI)(AX*4), Y1
-	VMASKMOVPS  (DX)(CX*4), Y1, Y2
-	VMASKMOVPS  (BX)(CX*4), Y1, Y3
-	VMULPS      Y3, Y0, Y0
-	VMASKMOVPS  (SI)(CX*4), Y1, Y3
-	VFMADD231PS Y3, Y0, Y2
-	VMASKMOVPS  Y2, Y1, (DX)(CX*4)
-
-scaleMulTo32_narrow_end5:
-	VZEROUPPER
-	RET
-
 // func mulAddScalar32(n int, h *float32, a *float32, u *float32, s float32)
 // Requires: AVX, AVX512F, BMI2, FMA3
 TEXT ·mulAddScalar32(SB), NOSPLIT, $0-36
@@ -4748,7 +4720,7 @@ triad32_narrow_end5:
 	RET
 
 // func rmsGrad32(n int, dx *float32, dy *float32, x *float32, w *float32, r float32, c float32)
-// Requires: AVX, AVX512F, BMI2, FMA3
+// Requires: AVX, AVX512F, BMI2, FMA3, MMX+
 TEXT ·rmsGrad32(SB), NOSPLIT, $0-48
 	CMPB         ·isa+0(SB), $0x02
 	JNE          rmsGrad32_narrow
@@ -4765,10 +4737,12 @@ TEXT ·rmsGrad32(SB), NOSPLIT, $0-48
 	JGT          rmsGrad32_wide_done2
 
 rmsGrad32_wide_loop1:
+	PREFETCHT1   2048(DX)(CX*4)
 	VMULPS       (DI)(CX*4), Z0, Z2
 	VMULPS       (BX)(CX*4), Z2, Z2
 	VFNMADD231PS (SI)(CX*4), Z1, Z2
 	VMOVUPS      Z2, (DX)(CX*4)
+	PREFETCHT1   2112(DX)(CX*4)
 	VMULPS       64(DI)(CX*4), Z0, Z2
 	VMULPS       64(BX)(CX*4), Z2, Z2
 	VFNMADD231PS 64(SI)(CX*4), Z1, Z2
@@ -4783,6 +4757,7 @@ rmsGrad32_wide_done2:
 	JGT  rmsGrad32_wide_done4
 
 rmsGrad32_wide_loop3:
+	PREFETCHT1   2048(DX)(CX*4)
 	VMULPS       (DI)(CX*4), Z0, Z2
 	VMULPS       (BX)(CX*4), Z2, Z2
 	VFNMADD231PS (SI)(CX*4), Z1, Z2
@@ -4823,6 +4798,7 @@ rmsGrad32_narrow:
 	JGT          rmsGrad32_narrow_done2
 
 rmsGrad32_narrow_loop1:
+	PREFETCHT1   2048(DX)(CX*4)
 	VMULPS       (DI)(CX*4), Y0, Y2
 	VMULPS       (BX)(CX*4), Y2, Y2
 	VFNMADD231PS (SI)(CX*4), Y1, Y2
@@ -4841,6 +4817,7 @@ rmsGrad32_narrow_done2:
 	JGT  rmsGrad32_narrow_done4
 
 rmsGrad32_narrow_loop3:
+	PREFETCHT1   2048(DX)(CX*4)
 	VMULPS       (DI)(CX*4), Y0, Y2
 	VMULPS       (BX)(CX*4), Y2, Y2
 	VFNMADD231PS (SI)(CX*4), Y1, Y2

@@ -54,12 +54,6 @@ func arithmetic() {
 		VMULPS(f.in("b"), y, y)
 		f.store(y, "y")
 	})
-	elementwise("scaleMulTo32", "scaleMulTo32 is ScaleMulTo.", "y a b", "s", func(f *function, s []VecVirtual) {
-		y, t := f.load("y"), f.vec()
-		VMULPS(f.in("a"), s[0], t)
-		VFMADD231PS(f.in("b"), t, y)
-		f.store(y, "y")
-	})
 	elementwise("mulAddScalar32", "mulAddScalar32 is MulAddScalar.", "h a u", "s", func(f *function, s []VecVirtual) {
 		h := f.load("h")
 		VMULPS(f.in("a"), h, h)
@@ -72,6 +66,7 @@ func arithmetic() {
 		f.store(a, "a")
 	})
 	elementwise("rmsGrad32", "rmsGrad32 is RMSGrad.", "dx dy x w", "r c", func(f *function, s []VecVirtual) {
+		f.ahead("dx") // a line that is stored to is fetched first
 		t := f.vec()
 		VMULPS(f.in("w"), s[0], t)
 		VMULPS(f.in("dy"), t, t)

@@ -22,16 +22,26 @@ func sums() {
 		VADDPS(f.in("x"), acc, acc)
 	})
 	total("sumSq32", "sumSq32 is SumSq.", "x", func(f *function, acc VecVirtual) {
+		f.ahead("x")
 		x := f.load("x")
 		VFMADD231PS(x, x, acc)
 	})
 	total("dot32", "dot32 is Dot.", "x y", func(f *function, acc VecVirtual) {
 		VFMADD231PS(f.in("y"), f.load("x"), acc)
 	})
-	total("dotThree32", "dotThree32 is Dot3.", "x y z", func(f *function, acc VecVirtual) {
-		x := f.load("x")
-		VMULPS(f.in("y"), x, x)
-		VFMADD231PS(f.in("z"), x, acc)
+	emit("rmsSums32", "rmsSums32 is RMSSums.", "dw dy x w", "r", "sum", func(f *function) {
+		r, acc := f.scalar("r"), f.accumulators(unroll)
+		f.each(unroll, func(j int) {
+			f.ahead("dy")
+			f.ahead("x")
+			dy, x, dw, t := f.load("dy"), f.load("x"), f.load("dw"), f.vec()
+			VMULPS(dy, r, t)
+			VFMADD231PS(x, t, dw)
+			f.store(dw, "dw")
+			VMULPS(f.in("w"), dy, dy)
+			VFMADD231PS(x, dy, acc[j])
+		})
+		f.result(f.fold(VADDPS, acc), "sum")
 	})
 	emit("max32", "max32 is Max.", "x", "", "largest", func(f *function) {
 		m := f.newMaximum(unroll)

@@ -82,7 +82,7 @@ func (k *Embedding[T]) Overwrites(i int) bool { return i == 1 }
 // the rows looked up, and all that the last backward pass cleared.
 func (k *Embedding[T]) Traffic() (forward, backward int) {
 	row := k.d * tensor.TypeOf[T]().Bytes()
-	forward, backward = 4*k.n+3*k.n*row, 4*k.n+3*k.n*row
+	forward, backward = 4*k.n+2*k.n*row, 4*k.n+3*k.n*row
 	if k.fresh {
 		backward += 2 * k.v * row
 	}

@@ -155,11 +155,15 @@ func (k *HeadLoss[T]) UsesIn(int) bool { return false }
 func (k *HeadLoss[T]) Overwrites(i int) bool { return i == 1 }
 
 // Traffic returns the bytes of a forward and a backward pass: beside the operands
-// the gradients that the one leaves for the other.
+// the gradients that the one leaves for the other, which copies or adds them.
 func (k *HeadLoss[T]) Traffic() (forward, backward int) {
-	kept, bytes := len(k.dh)+len(k.dw), tensor.TypeOf[T]().Bytes()
 	floats := len(k.h) + len(k.w) + len(k.ht) + len(k.wt) + len(k.weight)
-	return bytes*(floats+2*kept) + 4*(len(k.labels)+len(k.top)), bytes * 3 * kept
+	forward, backward = floats+2*(len(k.dh)+len(k.dw)), 2*len(k.dh)+3*len(k.dw)
+	if k.fresh {
+		backward -= len(k.dw)
+	}
+	bytes := tensor.TypeOf[T]().Bytes()
+	return bytes*forward + 4*(len(k.labels)+len(k.top)), bytes * backward
 }
 
 // HasTeacher reports whether the inputs include the teacher's state and head.

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -204,7 +205,7 @@ func (x *scoring) together(targets *TargetCache) (importance.Scores, error) {
 
 // BenchmarkProbes scores all layers of the embedded teacher by mmr, on the
 // quickstart's data and at its sizes: by runs of their own, together, and together
-// with halving.
+// with those that stop early. It reports how many of the steps were taken.
 func BenchmarkProbes(b *testing.B) {
 	for _, steps := range []string{"16", "100"} {
 		x := newScoring(b, "importance={method: mmr, steps: "+steps+"}")
@@ -215,13 +216,16 @@ func BenchmarkProbes(b *testing.B) {
 				}
 			}
 		})
-		for _, halving := range []string{"false", "true"} {
-			x := newScoring(b, "importance={method: mmr, steps: "+steps+", halving: "+halving+"}")
-			b.Run(steps+"/together/halving="+halving, func(b *testing.B) {
+		for _, stop := range []importance.Stop{importance.AtTheEnd, importance.Racing, importance.Halving} {
+			x := newScoring(b, fmt.Sprintf("importance={method: mmr, steps: %s, stop: %s}", steps, stop))
+			b.Run(fmt.Sprintf("%s/together/%s", steps, stop), func(b *testing.B) {
 				for b.Loop() {
-					if _, err := x.together(nil); err != nil {
+					s, err := x.together(nil)
+					if err != nil {
 						b.Fatal(err)
 					}
+					b.ReportMetric(float64(s.Tokens)/float64(x.recipe.Train.TokensPerStep()), "probe-steps/op")
+					b.Logf("order %v", s.Order())
 				}
 			})
 		}

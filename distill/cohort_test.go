@@ -134,6 +134,34 @@ func TestAScoringByMMREqualsItsRunsOnTheirOwn(t *testing.T) {
 	}
 }
 
+// TestARaceOfProbesRanksAsRunsOnTheirOwn, for less, and who trained to the end has
+// the same score.
+func TestARaceOfProbesRanksAsRunsOnTheirOwn(t *testing.T) {
+	set := []string{"train.per_device_train_batch_size=2", "data.sequence_len=48", `data.train=["task:recall"]`, "student.mixer.fit.sequences=4"}
+	all := newScoring(t, append(set, "importance={method: mmr, steps: 32}")...)
+	want, err := all.together(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := newScoring(t, append(set, "importance={method: mmr, steps: 32, stop: racing}")...).together(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Order(), want.Order()) {
+		t.Errorf("order %v, without a race %v", got.Order(), want.Order())
+	}
+	steps := 0
+	for i, l := range got.Layers {
+		steps += l.Steps
+		if (l.Value == want.Layers[i].Value) != (l.Steps == 32) {
+			t.Errorf("layer %d scores %v after %d steps, without a race %v", l.Layer, l.Value, l.Steps, want.Layers[i].Value)
+		}
+	}
+	if n := int64(steps) * all.recipe.Train.TokensPerStep(); got.Tokens != n || n >= want.Tokens {
+		t.Errorf("%d tokens in %d steps, without a race %d", got.Tokens, steps, want.Tokens)
+	}
+}
+
 // scoring is what scores by mmr, in the two ways that are compared.
 type scoring struct {
 	recipe  *recipes.Recipe

@@ -12,6 +12,7 @@
 //	mmr      … after that mixer was distilled for a while?   L short trainings
 //	restore  all Mamba: how much does one attention give back?   1 long + L short
 //
+// (of which a race may spare those whose place in the ranking is settled early),
 // and Random, Uniform, First, Last and Manual are the baselines that any of
 // them has to beat. [Scores.Order] ranks; deciding what to replace when is the
 // plan's, in package distill.

@@ -14,19 +14,20 @@ import (
 // was settled then. Near ties are never settled and train to the end, where their
 // scores are the same as without a race.
 //
-// Two probes are compared by the gap log(a/b) of their losses, step by step. All
-// probes see the same batches, whose difficulty varies more than most layers do and
-// falls out of the gap in part; and losses are ratios by nature: each falls to a
-// share of itself. What is asked for is the mean gap over the last fifth of all
-// steps, which makes the score. Two things stand between it and the gap so far:
+// Two probes are compared step by step: all of them see the same batches, whose
+// difficulty varies more than most layers do. The scores are means over the last
+// fifth of all steps, of e; so far n are known. Two things stand between:
 //
-//   - The batches. Over n steps so far the gap has mean m and deviation s; the last
-//     fifth, of e steps, will differ from m by s·√(1/n + 1/e), were the gap not
-//     moving. |m| must be more than that by Student's t at n-1 degrees of freedom.
-//     A gap that moves has a larger s, too.
-//   - What is yet to be learnt. Losses are about powers of the step, so gaps are
-//     about straight lines against its logarithm: the line fitted to the gap must
-//     have the sign of m over the last fifth, too.
+//   - The batches. Of a difference with mean m and deviation s so far, that over the
+//     last fifth will be off by s·√(1/n + 1/e), were it not moving. |m| must be more
+//     than that by Student's t at n-1 degrees of freedom; what moves has a larger s,
+//     too. This is asked of the difference of the logarithms, as losses are ratios by
+//     nature: each falls to a share of itself. And it is asked of the losses' own, as
+//     scores are means of these: where a batch has few tokens that count, a few
+//     batches make most of a loss, of which a mean of logarithms hears little.
+//   - What is yet to be learnt. Losses are about powers of the step, so their log
+//     ratio is about a straight line against its logarithm: the line fitted to it must
+//     not have changed sign by the last fifth.
 //
 // The first quarter of the steps so far is left out: a warm-up tells of the
 // initialiser. Each probe that goes saves what its layer costs, a pass forward and
@@ -34,8 +35,11 @@ import (
 // from the rest.
 
 const (
-	looks = 16    // about as many times in a race is asked who is settled
-	sure  = 0.977 // probability, one-sided, with which the batches must agree; two deviations of a normal
+	looks = 16 // about as many times in a race it is asked who is settled
+	// sure is the probability, one-sided, with which the batches must agree: two and a
+	// half deviations of a normal. Two would do for one look at one pair, but there are
+	// looks at L(L-1)/2.
+	sure = 0.994
 )
 
 // departure is a probe that stopped, and how many of those that trained on then
@@ -44,10 +48,9 @@ type departure struct{ index, before int }
 
 // settle returns who of alive trains on, and left with those that do not.
 func settle(alive []int, left []departure, losses [][]float64, steps int) ([]int, []departure) {
-	ahead := func(a, b int) bool { return gapOf(losses[a], losses[b], steps).mean < 0 }
 	var stops []int
 	for _, a := range alive {
-		if !slices.ContainsFunc(alive, func(b int) bool { return a != b && !gapOf(losses[a], losses[b], steps).settled() }) {
+		if !slices.ContainsFunc(alive, func(b int) bool { return a != b && compare(losses[a], losses[b], steps) == 0 }) {
 			stops = append(stops, a)
 		}
 	}
@@ -55,7 +58,7 @@ func settle(alive []int, left []departure, losses [][]float64, steps int) ([]int
 		alive = slices.DeleteFunc(slices.Clone(alive), func(b int) bool { return b == a })
 		d := departure{index: a}
 		for _, b := range alive {
-			if ahead(b, a) {
+			if compare(losses[b], losses[a], steps) < 0 {
 				d.before++
 			}
 		}
@@ -64,44 +67,55 @@ func settle(alive []int, left []departure, losses [][]float64, steps int) ([]int
 	return alive, left
 }
 
-// gap is what the losses of two probes so far say of log(a/b) at the end.
-type gap struct {
-	mean   float64 // so far
-	margin float64 // of the mean as that over the last fifth
-	ahead  float64 // what the trend makes of it by then
-}
-
-// settled reports whether the sign will stay.
-func (g gap) settled() bool { return math.Abs(g.mean) > g.margin && g.ahead*g.mean > 0 }
-
-// gapOf compares the losses of two probes after as many of the steps.
-func gapOf(a, b []float64, steps int) gap {
-	from, end := len(a)/4, max(1, steps/5)
-	var at, gaps []float64
-	for i := from; i < len(a); i++ {
-		at, gaps = append(at, math.Log(float64(i+1))), append(gaps, logLoss(a[i])-logLoss(b[i]))
+// compare tells from the losses of two probes so far which will have the lower
+// score after as many steps: -1 is a, 1 is b, 0 cannot be said.
+func compare(a, b []float64, steps int) int {
+	var at, ratio, difference []float64
+	for i := len(a) / 4; i < len(a); i++ {
+		x, y := finite(a[i]), finite(b[i])
+		at, ratio, difference = append(at, math.Log(float64(i+1))), append(ratio, math.Log(x/y)), append(difference, x-y)
 	}
-	n := float64(len(gaps))
-	if n < 3 { // a deviation of two says nothing
-		return gap{margin: math.Inf(1)}
+	if len(at) < 3 { // a deviation of two says nothing
+		return 0
 	}
-	mean, s := stat.MeanStdDev(gaps, nil)
-	t := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(sure)
-	late := 0.0 // mean log of the last steps
+	end := max(1, steps/5)
+	sign := surely(ratio, end)
+	if sign == 0 || surely(difference, end) != sign {
+		return 0
+	}
+	late := 0.0 // mean log of the last fifth's steps
 	for i := steps - end; i < steps; i++ {
 		late += math.Log(float64(i+1)) / float64(end)
 	}
-	origin, slope := stat.LinearRegression(at, gaps, nil, false)
-	return gap{mean: mean, margin: t * s * math.Sqrt(1/n+1/float64(end)), ahead: origin + slope*late}
+	origin, slope := stat.LinearRegression(at, ratio, nil, false)
+	if (origin+slope*late)*float64(sign) <= 0 {
+		return 0
+	}
+	return sign
 }
 
-// logLoss is the logarithm of a loss, of 0 as if it were tiny (a mixer that does
-// what its layer did) and of what is no number as if it were huge.
-func logLoss(v float64) float64 {
-	if math.IsNaN(v) {
-		v = math.MaxFloat64
+// surely returns the sign of the mean that a difference will have over end more
+// steps, if what it was so far leaves no doubt, else 0.
+func surely(difference []float64, end int) int {
+	n := float64(len(difference))
+	mean, s := stat.MeanStdDev(difference, nil)
+	margin := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(sure) * s * math.Sqrt(1/n+1/float64(end))
+	switch {
+	case mean > margin:
+		return 1
+	case mean < -margin:
+		return -1
 	}
-	return math.Log(min(max(v, 1e-12), math.MaxFloat64))
+	return 0
+}
+
+// finite is a loss in bounds that logarithms and squares can bear: 0 is a mixer
+// that does what its layer did, and what is no number is a large one.
+func finite(loss float64) float64 {
+	if math.IsNaN(loss) {
+		return 1e30
+	}
+	return min(max(loss, 1e-12), 1e30)
 }
 
 // place ranks all layers: those that trained to the end by their scores, and among

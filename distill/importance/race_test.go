@@ -90,8 +90,26 @@ func TestAGapThatClosesIsNotSettled(t *testing.T) {
 	if !slices.Equal(race.Order(), []int{0, 1}) {
 		t.Errorf("order %v after %v steps, values %v", race.Order(), x.taken, race.Layers)
 	}
-	if g := gapOf(losses[0][:16], losses[1][:16], 64); g.mean <= g.margin {
-		t.Errorf("the batches alone leave doubt, %+v: the test is of nothing", g)
+	var ratio []float64
+	for i := 4; i < 16; i++ {
+		ratio = append(ratio, math.Log(losses[0][i]/losses[1][i]))
+	}
+	if surely(ratio, 12) != 1 {
+		t.Error("the batches alone leave doubt: the test is of nothing")
+	}
+}
+
+// TestAFewHeavyBatchesUnsettle: layer 0 has the lower loss on all batches but few,
+// and the higher mean.
+func TestAFewHeavyBatchesUnsettle(t *testing.T) {
+	losses := [][]float64{curve(64, 0.3, 0, 0.1, 0), curve(64, 1, 0, 0.1, 1)}
+	for i := 6; i < 64; i += 7 {
+		losses[0][i] *= 40
+	}
+	whole, _ := play(t, losses, AtTheEnd)
+	race, x := play(t, losses, Racing)
+	if want := whole.Order(); !slices.Equal(race.Order(), want) || want[0] != 1 {
+		t.Errorf("order %v after %v steps, without a race %v", race.Order(), x.taken, want)
 	}
 }
 

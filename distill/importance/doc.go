@@ -12,10 +12,10 @@
 //	mmr      … after that mixer was distilled for a while?   L short trainings
 //	restore  all Mamba: how much does one attention give back?   1 long + L short
 //
-// (of which a race may spare those whose place in the ranking is settled early),
 // and Random, Uniform, First, Last and Manual are the baselines that any of
 // them has to beat. [Scores.Order] ranks; deciding what to replace when is the
-// plan's, in package distill.
+// plan's, in package distill. The trainings of mmr need not all go to their end: see
+// [Stop].
 //
 // The gate scorer is the reason the models are Gorgonia graphs: a gate of ones
 // [B] on every mixer's output is one more node a layer, and one symbolic

@@ -23,18 +23,16 @@ type cohort struct {
 	probes           []probe
 	at               Position // of all that are still alive
 	tokens           int64
+	standing         standing
 }
 
-// probe is one layer's trial; between two calls of Train it is no more than
-// weights and moments.
+// probe is one layer's trial; without a graph it is no more than weights and
+// moments.
 type probe struct {
 	layer int
 	model *layers.Model
 	opt   *layers.AdamW
 }
-
-// cohortSize bounds how many graphs stand in memory at once; it changes no bit.
-const cohortSize = 8
 
 // newCohort prepares a probe of each model, of which the mixer of the layer
 // trains.
@@ -70,33 +68,21 @@ func (c *cohort) Train(alive []int, steps int, tick func()) ([][]float64, error)
 
 // together is Train for one group of probes whose graphs stand side by side.
 func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([][]float64, error) {
-	ph := c.phase
-	b := c.student.Batch(ph.B, ph.T)
-	micro := microBatches(ph, c.student)
-	shared, graphs, err := c.graphs(group, b)
-	if err != nil {
+	if err := c.stand(group); err != nil {
 		return nil, err
 	}
-	defer shared.close()
-	for _, g := range graphs {
-		defer g.Close()
-	}
-	run := c.runner(graphs, group)
 	losses := make([][]float64, len(group))
 	for range steps {
-		if _, err := at.fetch(c.fill, micro); err != nil {
+		if _, err := at.fetch(c.fill, c.standing.micro); err != nil {
 			return nil, err
 		}
 		now := make([]float64, len(group))
 		for _, k := range group {
 			c.probes[k].opt.ZeroGrad()
 		}
-		for _, m := range micro {
-			b.CopyFrom(m)
-			if err := shared.run(); err != nil {
-				return nil, err
-			}
-			if err := run(now); err != nil {
+		for _, m := range c.standing.micro {
+			c.standing.batch.CopyFrom(m)
+			if err := c.run(now); err != nil {
 				return nil, err
 			}
 		}
@@ -105,62 +91,12 @@ func (c *cohort) together(group []int, at *Position, steps int, tick func()) ([]
 				return nil, err
 			}
 			losses[i] = append(losses[i], now[i])
-			c.tokens += int64(ph.Tokens())
+			c.tokens += int64(c.phase.Tokens())
 			tick()
 		}
 		at.Step++
 	}
 	return losses, nil
-}
-
-// graphs builds those of a group on one batch, and what they have in common.
-func (c *cohort) graphs(group []int, b *layers.Batch) (shared *common, graphs []*layers.Step, err error) {
-	o := c.phase.Objective
-	if shared, err = c.share(b); err != nil {
-		return nil, nil, err
-	}
-	for _, k := range group {
-		s := layers.StepConfig{Batch: b, Objective: o, Trunk: shared.trunk, Targets: shared.targets}
-		if o.NeedsTeacher() {
-			s.Teacher = c.teacher
-		}
-		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
-		g, err := layers.NewStep(c.pool, s)
-		if err != nil {
-			shared.close()
-			return nil, nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
-		}
-		graphs = append(graphs, g)
-	}
-	return shared, graphs, nil
-}
-
-// runner returns what runs all graphs on one batch and adds their losses to sums.
-// Where there are graphs enough every processor has its own, and no operation is
-// divided: small as a probe's operations are, meeting after each one costs more
-// than the graphs' different lengths. The costliest come first. Either way the
-// bits are the same.
-func (c *cohort) runner(graphs []*layers.Step, group []int) func(sums []float64) error {
-	errs := make([]error, len(graphs))
-	one := func(i int) { errs[i] = graphs[i].Run() }
-	all := func() { c.pool.For(len(graphs), one) }
-	if len(graphs) < 2*c.pool.Threads() {
-		all = func() {
-			for i := range graphs {
-				one(i)
-			}
-		}
-	}
-	return func(sums []float64) error {
-		all()
-		for i, g := range graphs {
-			if errs[i] != nil {
-				return fmt.Errorf("layer %d: %w", c.probes[group[i]].layer, errs[i])
-			}
-			sums[i] += g.Loss()
-		}
-		return nil
-	}
 }
 
 // update moves a probe's weights, unless its loss or gradient is not finite:

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -133,6 +134,34 @@ func TestAScoringByMMREqualsItsRunsOnTheirOwn(t *testing.T) {
 	}
 }
 
+// TestARaceOfProbesRanksAsRunsOnTheirOwn, for less, and who trained to the end has
+// the same score.
+func TestARaceOfProbesRanksAsRunsOnTheirOwn(t *testing.T) {
+	set := []string{"train.per_device_train_batch_size=2", "data.sequence_len=48", `data.train=["task:recall"]`, "student.mixer.fit.sequences=4"}
+	all := newScoring(t, append(set, "importance={method: mmr, steps: 32}")...)
+	want, err := all.together(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := newScoring(t, append(set, "importance={method: mmr, steps: 32, stop: racing}")...).together(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Order(), want.Order()) {
+		t.Errorf("order %v, without a race %v", got.Order(), want.Order())
+	}
+	steps := 0
+	for i, l := range got.Layers {
+		steps += l.Steps
+		if (l.Value == want.Layers[i].Value) != (l.Steps == 32) {
+			t.Errorf("layer %d scores %v after %d steps, without a race %v", l.Layer, l.Value, l.Steps, want.Layers[i].Value)
+		}
+	}
+	if n := int64(steps) * all.recipe.Train.TokensPerStep(); got.Tokens != n || n >= want.Tokens {
+		t.Errorf("%d tokens in %d steps, without a race %d", got.Tokens, steps, want.Tokens)
+	}
+}
+
 // scoring is what scores by mmr, in the two ways that are compared.
 type scoring struct {
 	recipe  *recipes.Recipe
@@ -204,7 +233,7 @@ func (x *scoring) together(targets *TargetCache) (importance.Scores, error) {
 
 // BenchmarkProbes scores all layers of the embedded teacher by mmr, on the
 // quickstart's data and at its sizes: by runs of their own, together, and together
-// with halving.
+// with those that stop early. It reports how many of the steps were taken.
 func BenchmarkProbes(b *testing.B) {
 	for _, steps := range []string{"16", "100"} {
 		x := newScoring(b, "importance={method: mmr, steps: "+steps+"}")
@@ -215,13 +244,16 @@ func BenchmarkProbes(b *testing.B) {
 				}
 			}
 		})
-		for _, halving := range []string{"false", "true"} {
-			x := newScoring(b, "importance={method: mmr, steps: "+steps+", halving: "+halving+"}")
-			b.Run(steps+"/together/halving="+halving, func(b *testing.B) {
+		for _, stop := range []importance.Stop{importance.AtTheEnd, importance.Racing, importance.Halving} {
+			x := newScoring(b, fmt.Sprintf("importance={method: mmr, steps: %s, stop: %s}", steps, stop))
+			b.Run(fmt.Sprintf("%s/together/%s", steps, stop), func(b *testing.B) {
 				for b.Loop() {
-					if _, err := x.together(nil); err != nil {
+					s, err := x.together(nil)
+					if err != nil {
 						b.Fatal(err)
 					}
+					b.ReportMetric(float64(s.Tokens)/float64(x.recipe.Train.TokensPerStep()), "probe-steps/op")
+					b.Logf("order %v", s.Order())
 				}
 			})
 		}

@@ -288,7 +288,8 @@ func (c *clock) tokenizer() *tokenizer.Tokenizer {
 }
 
 // scorings adds up the scorings that are still to be done, by the tokens that
-// they read and how fast the same was elsewhere.
+// they read and how fast the same was elsewhere. A race of probes is taken to last to
+// its end: when places are settled only the losses tell.
 func (c *clock) scorings() {
 	train := 0.0
 	for k, v := range c.rates {
@@ -315,7 +316,7 @@ func (c *clock) scorings() {
 		case "loo", "swap":
 			c.Time.Scores += sample * float64(1+left) * c.rates["forward"]
 		case "mmr":
-			c.Time.Scores += step * float64(importance.MMRSteps(left, m.Steps, m.Halving)) * train
+			c.Time.Scores += step * float64(importance.MMRSteps(left, m.Steps, importance.Stop(m.Stop))) * train
 		case "restore":
 			c.Time.Scores += step*float64(m.Steps+left*m.RestoreSteps)*train + sample*float64(1+left)*c.rates["forward"]
 		}

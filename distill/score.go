@@ -61,7 +61,7 @@ func (s *scorer) score(m recipes.Importance, student *layers.Model) (importance.
 		if _, err := s.calibrate(); err != nil {               // once, before all layers ask for it at a time
 			return importance.Scores{}, err
 		}
-		return importance.MMR(p, replace, s.gather(m, student), m.Steps, m.Halving)
+		return importance.MMR(p, replace, s.gather(m, student), m.Steps, importance.Stop(m.Stop))
 	case "restore":
 		return importance.Restore(p, replace, s.start(m, max(m.Steps, m.RestoreSteps)), m.Steps, m.RestoreSteps)
 	}

@@ -57,13 +57,7 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 	qk := (c.Heads + c.KVHeads) * p
 	proj := make([]float64, n*qk)
 	for i := range n {
-		for r := range qk {
-			var s float64
-			for j := range d {
-				s += u[i*d+j] * w[r*d+j]
-			}
-			proj[i*qk+r] = s
-		}
+		dots(proj[i*qk:][:qk], u[i*d:][:d], w, d)
 	}
 	a.finish(proj, c)
 	starts := tensor.Data[int32](start)
@@ -83,12 +77,9 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 		for h := range c.Heads {
 			q, kv := proj[i*qk+h*p:][:p], (c.Heads+h*c.KVHeads/c.Heads)*p
 			top := math.Inf(-1)
+			dots(score[from:pos+1], q, proj[(row+from)*qk+kv:], qk)
 			for j := from; j <= pos; j++ {
-				var s float64
-				for e, v := range proj[(row+j)*qk+kv:][:p] {
-					s += q[e] * v
-				}
-				score[j] = s * c.scale()
+				score[j] *= c.scale()
 				top = max(top, score[j])
 			}
 			var z, far float64
@@ -100,6 +91,30 @@ func addLookBack(dist []float64, a *Attention, c *Config, in, start *tensor.Tens
 		}
 	}
 	return float64(n)
+}
+
+// dots sets dst[r] to x·w[r], where the rows of w are a stride apart. Every sum waits
+// for itself at each term, so four go on at a time; their order is that of one.
+func dots(dst, x, w []float64, stride int) {
+	r := 0
+	for ; r+4 <= len(dst); r += 4 {
+		a, b, c, d := w[r*stride:][:len(x)], w[(r+1)*stride:][:len(x)], w[(r+2)*stride:][:len(x)], w[(r+3)*stride:][:len(x)]
+		var sa, sb, sc, sd float64
+		for j, v := range x {
+			sa += v * a[j]
+			sb += v * b[j]
+			sc += v * c[j]
+			sd += v * d[j]
+		}
+		dst[r], dst[r+1], dst[r+2], dst[r+3] = sa, sb, sc, sd
+	}
+	for ; r < len(dst); r++ {
+		var s float64
+		for j, v := range w[r*stride:][:len(x)] {
+			s += x[j] * v
+		}
+		dst[r] = s
+	}
 }
 
 // finish adds biases to, and then norms, projected queries and keys: rows of

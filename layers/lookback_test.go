@@ -55,3 +55,28 @@ func TestTheLookBackDistanceIsThatOfTheAttentionItself(t *testing.T) {
 		}
 	}
 }
+
+// TestDotsAreTheSumsOneByOne, to the last bit, for any number of rows.
+func TestDotsAreTheSumsOneByOne(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	const n, stride = 7, 9
+	x, w := make([]float64, n), make([]float64, 11*stride)
+	for _, s := range [][]float64{x, w} {
+		for i := range s {
+			s[i] = r.NormFloat64()
+		}
+	}
+	for rows := range 11 {
+		got := make([]float64, rows)
+		dots(got, x, w, stride)
+		for i, v := range got {
+			var want float64
+			for j := range x {
+				want += x[j] * w[i*stride+j]
+			}
+			if v != want {
+				t.Errorf("%d rows: row %d is %v, want %v", rows, i, v, want)
+			}
+		}
+	}
+}

@@ -19,8 +19,8 @@ type Importance struct {
 	RestoreSteps int `yaml:"restore_steps,omitempty" mapstructure:"restore_steps,omitempty" json:"restore_steps,omitempty" default:"20" min:"1" when:"method=restore"`
 	// Learning rate of the short distillations.
 	LearningRate float64 `yaml:"learning_rate,omitempty" mapstructure:"learning_rate,omitempty" json:"learning_rate,omitempty" default:"1e-3" above:"0" when:"method=mmr|restore"`
-	// Successive halving: the better half of the layers goes on with twice the steps.
-	Halving bool `yaml:"halving,omitempty" mapstructure:"halving,omitempty" json:"halving,omitempty" default:"false" when:"method=mmr"`
+	// Which layers stop before their last step: at the end none; by halving the worse half, again and again, so that those replaced next are found; in a race who is sure of its place, so that the whole ranking is that of all steps, near ties included.
+	Stop string `yaml:"stop,omitempty" mapstructure:"stop,omitempty" json:"stop,omitempty" default:"end" enum:"end|halving|racing" when:"method=mmr"`
 	// Order of replacement, given by hand; layers left out come last.
 	Layers []int `yaml:"layers,omitempty" mapstructure:"layers,omitempty" json:"layers,omitempty" min:"0" when:"method=manual"`
 	// Seed of what the method draws; the recipe's if not given.

@@ -170,7 +170,7 @@ func TestAChoiceInAHigherLayerTakesAwayTheOthers(t *testing.T) {
 	if r.Train.WarmupRatio != 0 || r.Train.WarmupSteps != 3 {
 		t.Errorf("warm-up is %g and %d steps, want the steps only", r.Train.WarmupRatio, r.Train.WarmupSteps)
 	}
-	if s := r.Plan.Rescore; s.Method != "random" || s.Steps != 0 || s.Halving || s.Calibration.Sequences != 0 {
+	if s := r.Plan.Rescore; s.Method != "random" || s.Steps != 0 || s.Stop != "" || s.Calibration.Sequences != 0 {
 		t.Errorf("rescore is %+v, want random and nothing of mmr", *s)
 	}
 	_, err := Load("quickstart", []string{"plan.fractions=[0.5]", "plan.group_size=2"}, nil)

@@ -14,7 +14,8 @@
 //
 // and Random, Uniform, First, Last and Manual are the baselines that any of
 // them has to beat. [Scores.Order] ranks; deciding what to replace when is the
-// plan's, in package distill.
+// plan's, in package distill. The trainings of mmr need not all go to their end: see
+// [Stop].
 //
 // The gate scorer is the reason the models are Gorgonia graphs: a gate of ones
 // [B] on every mixer's output is one more node a layer, and one symbolic

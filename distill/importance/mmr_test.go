@@ -12,7 +12,7 @@ import (
 )
 
 // mmr scores a model with the tests' own cohort.
-func mmr(t *testing.T, m *layers.Model, steps int, halving bool) (Scores, *group) {
+func mmr(t *testing.T, m *layers.Model, steps int, stop Stop) (Scores, *group) {
 	t.Helper()
 	p, g := probe(m, 2, 10, 1), &group{}
 	last := 0
@@ -22,7 +22,7 @@ func mmr(t *testing.T, m *layers.Model, steps int, halving bool) (Scores, *group
 		}
 		last = done
 	}
-	s, err := MMR(p, toMamba, gather(t, p, g), steps, halving)
+	s, err := MMR(p, toMamba, gather(t, p, g), steps, stop)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +33,8 @@ func mmr(t *testing.T, m *layers.Model, steps int, halving bool) (Scores, *group
 // it and rank first; who left ranks after all that stayed longer.
 func TestHalvingKeepsTheScoresOfThoseThatStay(t *testing.T) {
 	m := random(t, 6, -1, tensor.F32)
-	whole, _ := mmr(t, m, 8, false)
-	half, g := mmr(t, m, 8, true)
+	whole, _ := mmr(t, m, 8, AtTheEnd)
+	half, g := mmr(t, m, 8, Halving)
 	if want := []int{6, 3, 2}; len(g.seen) != 3 || len(g.seen[0]) != want[0] || len(g.seen[1]) != want[1] || len(g.seen[2]) != want[2] {
 		t.Fatalf("the rounds were of %v, want %v", g.seen, want)
 	}
@@ -64,11 +64,11 @@ func TestHalvingKeepsTheScoresOfThoseThatStay(t *testing.T) {
 // TestHalvingWithFewerStepsThanRoundsStillTrainsEveryone: no round is empty.
 func TestHalvingWithFewerStepsThanRoundsStillTrainsEveryone(t *testing.T) {
 	for steps, want := range map[int]string{1: "[1]", 2: "[1 2]", 3: "[1 3]", 100: "[25 50 100]"} {
-		if got := fmt.Sprint(rounds(8, steps, true)); got != want {
+		if got := fmt.Sprint(rounds(8, steps, Halving)); got != want {
 			t.Errorf("%d steps: rounds end at %s, want %s", steps, got, want)
 		}
 	}
-	s, _ := mmr(t, random(t, 5, -1, tensor.F32), 1, true)
+	s, _ := mmr(t, random(t, 5, -1, tensor.F32), 1, Halving)
 	for _, x := range s.Layers {
 		if !(x.Value > 0) {
 			t.Errorf("layer %d scores %v", x.Layer, x.Value)
@@ -103,7 +103,7 @@ func TestALayerThatDivergesRanksLast(t *testing.T) {
 		c := gather(t, p, g)(models, ls)
 		g.trials[1] = broken{g.trials[1]}
 		return c
-	}, 5, false)
+	}, 5, AtTheEnd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestAReplacementThatFailsNamesTheLayer(t *testing.T) {
 	}
 	for name, score := range map[string]func() (Scores, error){
 		"swap":    func() (Scores, error) { return Swap(p, fails) },
-		"mmr":     func() (Scores, error) { return MMR(p, fails, gather(t, p, &group{}), 1, false) },
+		"mmr":     func() (Scores, error) { return MMR(p, fails, gather(t, p, &group{}), 1, AtTheEnd) },
 		"restore": func() (Scores, error) { return Restore(p, fails, begin(p), 1, 1) },
 	} {
 		if _, err := score(); err == nil || !strings.Contains(err.Error(), "importance: "+name+": layer 2: no room") {

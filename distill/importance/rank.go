@@ -15,9 +15,12 @@ import (
 type Score struct {
 	Layer int     `json:"layer"`
 	Value float64 `json:"value"`
-	// Steps of distillation behind Value, with successive halving: a layer that
-	// stayed longer ranks before those that left, whose values are of another age.
+	// Steps of distillation behind Value, where some layers had fewer: their
+	// values are of another age. By halving, a layer that stayed longer ranks
+	// before those that left.
 	Steps int `json:"steps,omitempty"`
+	// Place in the ranking, from 1, if a race has told it: no matter the rest.
+	Place int `json:"place,omitempty"`
 }
 
 // Scores is the result of one scorer, with what it cost.
@@ -34,7 +37,7 @@ type Scores struct {
 func (s Scores) Order() []int {
 	v := slices.Clone(s.Layers)
 	slices.SortStableFunc(v, func(a, b Score) int {
-		return cmp.Or(cmp.Compare(b.Steps, a.Steps), cmp.Compare(a.Value, b.Value), cmp.Compare(b.Layer, a.Layer))
+		return cmp.Or(cmp.Compare(a.Place, b.Place), cmp.Compare(b.Steps, a.Steps), cmp.Compare(a.Value, b.Value), cmp.Compare(b.Layer, a.Layer))
 	})
 	order := make([]int, len(v))
 	for i, x := range v {

@@ -82,8 +82,9 @@ func TestEveryScorerFindsTheLayerThatDoesNothing(t *testing.T) {
 			"gate sampled": func() (Scores, error) { return Gate(p, true) },
 			"loo kl":       func() (Scores, error) { return LOO(p, MetricKL, false, nil) },
 			"swap":         func() (Scores, error) { return Swap(p, toMamba) },
-			"mmr":          func() (Scores, error) { return MMR(p, toMamba, gather(t, p, &group{}), 5, false) },
-			"mmr halving":  func() (Scores, error) { return MMR(p, toMamba, gather(t, p, &group{}), 5, true) },
+			"mmr":          func() (Scores, error) { return MMR(p, toMamba, gather(t, p, &group{}), 5, AtTheEnd) },
+			"mmr halving":  func() (Scores, error) { return MMR(p, toMamba, gather(t, p, &group{}), 5, Halving) },
+			"mmr racing":   func() (Scores, error) { return MMR(p, toMamba, gather(t, p, &group{}), 5, Racing) },
 			"restore":      func() (Scores, error) { return Restore(p, toMamba, begin(p), 5, 5) },
 		} {
 			a, err := score()

@@ -174,6 +174,12 @@ func (g *group) Train(alive []int, steps int, tick func()) (all [][]float64, err
 	return all, nil
 }
 
+func (g *group) Close() {
+	for _, t := range g.trials {
+		t.Close()
+	}
+}
+
 func (g *group) Tokens() (n int64) {
 	for _, t := range g.trials {
 		n += t.Tokens()

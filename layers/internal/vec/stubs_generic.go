@@ -32,7 +32,27 @@ func dots2x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
+func dots3x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
 func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots5x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots6x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots7x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots8x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
@@ -44,7 +64,27 @@ func dots2x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
+func dots3x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
 func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots5x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots6x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots7x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
+func dots8x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 

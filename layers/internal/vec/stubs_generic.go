@@ -92,6 +92,22 @@ func widen32(n int, y *float32, x *uint16) {
 	panic(unreachable)
 }
 
+func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix2x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
 func add32(n int, y, a, b *float32) {
 	panic(unreachable)
 }

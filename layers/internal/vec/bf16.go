@@ -71,16 +71,8 @@ func dots16(height, n int, w *uint16, ldw int, x, sums *float32) {
 		dots1x16(n, w, ldw, x, n, sums)
 	case 2:
 		dots2x16(n, w, ldw, x, n, sums)
-	case 3:
-		dots3x16(n, w, ldw, x, n, sums)
 	case 4:
 		dots4x16(n, w, ldw, x, n, sums)
-	case 5:
-		dots5x16(n, w, ldw, x, n, sums)
-	case 6:
-		dots6x16(n, w, ldw, x, n, sums)
-	case 7:
-		dots7x16(n, w, ldw, x, n, sums)
 	default:
 		dots8x16(n, w, ldw, x, n, sums)
 	}

@@ -2,23 +2,24 @@ package vec
 
 import (
 	"fmt"
+	"math/bits"
 
 	"stillhouse/layers/tensor"
 )
 
 // Products of few rows with a matrix whose rows are outputs: what decoding does
-// all day, as fast as memory gives W. W is read once, whatever the number of
-// rows. The order of a sum depends on n and the instruction set alone,
+// all day, as fast as memory gives W. W is read once for eight rows, or
+// for the largest power of two that is left. The order of a sum depends on n and the instruction set alone,
 // so that parting the outputs or the rows over calls changes no bit.
 
-// heights is up to how many rows of x are multiplied at a time.
+// heights is up to how many rows of x are multiplied at a time: a power of two.
 const heights = 8
 
 // outputs is how many rows of W the assembly multiplies by so many rows of x at a
 // time, and together how many the portable loop does. Each row of W is a stream
 // that is read in order, and so many far from each other come out of memory
 // faster than one: processors look ahead by the stream.
-var outputs = [heights + 1]int{1: 8, 2: 8, 3: 8, 4: 6, 5: 4, 6: 4, 7: 3, 8: 3}
+var outputs = [heights + 1]int{1: 8, 2: 8, 4: 6, 8: 3}
 
 const together = 4
 
@@ -51,16 +52,8 @@ func dots32(height, n int, w *float32, ldw int, x, sums *float32) {
 		dots1x32(n, w, ldw, x, n, sums)
 	case 2:
 		dots2x32(n, w, ldw, x, n, sums)
-	case 3:
-		dots3x32(n, w, ldw, x, n, sums)
 	case 4:
 		dots4x32(n, w, ldw, x, n, sums)
-	case 5:
-		dots5x32(n, w, ldw, x, n, sums)
-	case 6:
-		dots6x32(n, w, ldw, x, n, sums)
-	case 7:
-		dots7x32(n, w, ldw, x, n, sums)
 	default:
 		dots8x32(n, w, ldw, x, n, sums)
 	}
@@ -79,10 +72,9 @@ func checkProducts(lenY, ldy, lenX, rows, lenW, ldw, outs, n int) {
 }
 
 // heightOf returns how many rows of x to take when so many are left: W is read
-// once for all of them, so equal shares.
+// once for all of them.
 func heightOf(left int) int {
-	times := (left + heights - 1) / heights
-	return (left + times - 1) / times
+	return min(heights, 1<<(bits.Len(uint(left))-1))
 }
 
 // group is the outputs whose sums are made together: size of them from first on,

@@ -39,30 +39,10 @@ func dots1x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
 //go:noescape
 func dots2x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
 
-// dots3x32 multiplies float32 rows by 3 of x, see dots.
-//
-//go:noescape
-func dots3x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
-
 // dots4x32 multiplies float32 rows by 4 of x, see dots.
 //
 //go:noescape
 func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
-
-// dots5x32 multiplies float32 rows by 5 of x, see dots.
-//
-//go:noescape
-func dots5x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
-
-// dots6x32 multiplies float32 rows by 6 of x, see dots.
-//
-//go:noescape
-func dots6x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
-
-// dots7x32 multiplies float32 rows by 7 of x, see dots.
-//
-//go:noescape
-func dots7x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
 
 // dots8x32 multiplies float32 rows by 8 of x, see dots.
 //
@@ -79,30 +59,10 @@ func dots1x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
 //go:noescape
 func dots2x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
 
-// dots3x16 multiplies bfloat16 rows by 3 of x, see dots.
-//
-//go:noescape
-func dots3x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
-
 // dots4x16 multiplies bfloat16 rows by 4 of x, see dots.
 //
 //go:noescape
 func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
-
-// dots5x16 multiplies bfloat16 rows by 5 of x, see dots.
-//
-//go:noescape
-func dots5x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
-
-// dots6x16 multiplies bfloat16 rows by 6 of x, see dots.
-//
-//go:noescape
-func dots6x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
-
-// dots7x16 multiplies bfloat16 rows by 7 of x, see dots.
-//
-//go:noescape
-func dots7x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
 
 // dots8x16 multiplies bfloat16 rows by 8 of x, see dots.
 //

@@ -32,23 +32,7 @@ func dots2x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
-func dots3x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
 func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
-func dots5x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
-func dots6x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
-func dots7x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
@@ -64,23 +48,7 @@ func dots2x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
-func dots3x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
 func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
-func dots5x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
-func dots6x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
-	panic(unreachable)
-}
-
-func dots7x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 

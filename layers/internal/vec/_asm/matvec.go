@@ -8,13 +8,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// heights is up to how many rows of x are multiplied at a time.
-const heights = 8
-
 // outputs is how many rows of W go with so many rows of x, 24 sums at most: with
 // fewer, the processor asks for too little of memory at a time. Package vec's
 // outputs says the same.
-var outputs = [heights + 1]int{1: 8, 2: 8, 3: 8, 4: 6, 5: 4, 6: 4, 7: 3, 8: 3}
+var outputs = map[int]int{1: 8, 2: 8, 4: 6, 8: 3}
 
 // aheadBytes is how far each row of W is asked for before it is used: enough
 // for memory's latency, little enough to stay in the L1 until then. The processor
@@ -25,7 +22,7 @@ const aheadBytes = 1024
 // in bfloat16, and the widening of the latter.
 func matvec() {
 	for _, half := range []bool{false, true} {
-		for rows := 1; rows <= heights; rows++ {
+		for _, rows := range []int{1, 2, 4, 8} {
 			dots(rows, half)
 		}
 	}

@@ -30,9 +30,11 @@ const (
 	fewRows     = 32
 	fewBF16Rows = 96
 	// A part of the pool's work is an equal share of W, but worth a hand-over and
-	// small enough for a thread that is late.
-	partsEach        = 8 // a thread
+	// small enough for a thread that is late. Memory takes a while to get going in
+	// each.
+	partsEach        = 4 // a thread
 	partMin, partMax = 1 << 14, 1 << 18
+	partOutputs      = 24
 	// wideElements of bfloat16 are widened at a time: what the blocked product
 	// packs at a time.
 	wideElements = 1 << 18
@@ -119,9 +121,9 @@ func (k *projector[T]) row(y []T, w *Param, i int) {
 func (k *projector[T]) linear(y, x []T, w *Param, rows int, add bool) {
 	k.y, k.x, k.rows, k.out, k.in, k.add = y, x, rows, w.Value.Dim(0), w.Value.Dim(1), add
 	k.full, k.brief = data[T](w), k.half[w]
-	// Whole groups of outputs, so that none goes alone but the last.
+	// Whole groups of outputs of any size, so that few are multiplied twice.
 	share := k.out * k.in / (partsEach * k.pool.Threads())
-	k.perPart = (min(max(share, partMin), partMax)/k.in + 4) / 4 * 4
+	k.perPart = (min(max(share, partMin), partMax)/k.in + partOutputs - 1) / partOutputs * partOutputs
 	switch {
 	case rows <= fewRows, rows <= fewBF16Rows && k.brief != nil:
 		k.from, k.to = 0, k.out

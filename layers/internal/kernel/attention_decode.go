@@ -10,27 +10,38 @@ import (
 	"stillhouse/layers/tensor"
 )
 
-// AttentionCache is attention one step at a time: the rotated keys [B,G,P,·] and
-// the values [B,G,·,P] of every token read, growing with the context. Keys lie
-// transposed, so that both products read the cache in place. Extending by any
-// split of the same tokens gives what Attention gives.
+// keyBlock is the number of tokens whose keys lie together, transposed: a product
+// with them reads memory from one end to the other, and the keys of a block stay
+// in the L1 for the next head.
+const keyBlock = 64
+
+// fewQueries is how many rows of queries are worth no blocked product.
+const fewQueries = 8
+
+// AttentionCache is attention one step at a time: the rotated keys
+// [B,G,·,P,keyBlock] and the values [B,G,·,P] of every token read, growing with
+// the context. Both products read the cache in place. Extending by any split of
+// the same tokens gives what Attention gives.
 type AttentionCache[T tensor.Float] struct {
 	pool  *parallel.Pool
-	size  AttentionSize // T is the capacity
+	size  AttentionSize // T is the capacity asked for
 	opt   AttentionOptions
 	scale T
 	pos   int
-	// capacity is how many tokens there is room for.
+	// capacity is how many tokens there is room for: whole blocks.
 	capacity int
-	k, v     [][]T // [B·G] of [P,capacity] and [capacity,P]
+	k, v     []T // [B·G,capacity·P]
+	free     chan *cacheScratch[T]
 
-	q    [][]T // [B·G] of rotated queries of one tile, and one rotated key
-	s    [][]T // [B·G] of scores
-	n    int   // arguments of the call under way
-	out  []T
-	qkv  []T
-	work func(group int)
+	n               int // arguments of the call under way
+	out             []T
+	qkv             []T
+	one, keep, read func(item int)
 }
+
+// cacheScratch is what one worker needs: rotated queries, of a tile of tokens or
+// of the heads of a group, and their scores.
+type cacheScratch[T tensor.Float] struct{ q, s []T } // [·,P], [·,capacity]
 
 // NewAttentionCache returns an empty cache with room for s.T tokens.
 func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o AttentionOptions) *AttentionCache[T] {
@@ -38,32 +49,31 @@ func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o Atte
 		o.Scale = 1 / math.Sqrt(float64(s.P))
 	}
 	c := &AttentionCache[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
-	items := s.B * s.G
-	c.k, c.v, c.q, c.s = make([][]T, items), make([][]T, items), make([][]T, items), make([][]T, items)
-	c.work = c.extendGroup
+	c.free = make(chan *cacheScratch[T], p.Threads())
+	for range p.Threads() {
+		c.free <- &cacheScratch[T]{q: make([]T, max(queryTile, s.H/s.G)*s.P)}
+	}
+	c.one, c.keep, c.read = c.oneGroup, c.keepGroup, c.readTile
 	c.reserve(s.T)
 	return c
 }
 
 // reserve makes room for tokens in all, keeping what is cached.
 func (c *AttentionCache[T]) reserve(tokens int) {
+	tokens = (tokens + keyBlock - 1) / keyBlock * keyBlock
 	if c.opt.Rope != nil {
 		c.opt.Rope.grow(nil, tokens)
 	}
-	p, old := c.size.P, c.capacity
-	if tokens <= old {
+	if tokens <= c.capacity {
 		return
 	}
-	for i := range c.k {
-		k, v := make([]T, p*tokens), make([]T, tokens*p)
-		for e := range p {
-			copy(k[e*tokens:], c.k[i][e*old:e*old+c.pos])
-		}
-		copy(v, c.v[i])
-		c.k[i], c.v[i] = k, v
-		c.q[i], c.s[i] = make([]T, (queryTile+1)*p), make([]T, queryTile*tokens)
+	items, p := c.size.B*c.size.G, c.size.P
+	k, v := tensor.Make[T](items*tokens*p), tensor.Make[T](items*tokens*p)
+	for i, old := 0, c.capacity*p; i < items; i++ {
+		copy(k[i*tokens*p:], c.k[i*old:(i+1)*old])
+		copy(v[i*tokens*p:], c.v[i*old:(i+1)*old])
 	}
-	c.capacity = tokens
+	c.k, c.v, c.capacity = k, v, tokens
 }
 
 // Reset forgets every token; the memory stays.
@@ -92,50 +102,108 @@ func (c *AttentionCache[T]) Extend(out, qkv []T, n int) {
 		c.reserve(max(c.pos+n, 2*c.capacity))
 	}
 	c.out, c.qkv, c.n = out, qkv, n
-	c.pool.For(c.size.B*c.size.G, c.work)
+	if n == 1 {
+		c.pool.For(c.size.B*c.size.G, c.one)
+	} else {
+		c.pool.For(c.size.B*c.size.G, c.keep)
+		c.pool.For(c.size.B*c.size.H*c.tiles(), c.read)
+	}
 	c.pos += n
 }
 
-func (c *AttentionCache[T]) extendGroup(item int) {
+// tiles returns the number of tiles of queries of one head.
+func (c *AttentionCache[T]) tiles() int { return (c.n + queryTile - 1) / queryTile }
+
+// width returns the row length of qkv.
+func (c *AttentionCache[T]) width() int { return (c.size.H + 2*c.size.G) * c.size.P }
+
+// keepGroup adds the keys and values of the new tokens to one group's.
+func (c *AttentionCache[T]) keepGroup(item int) {
 	s := c.size
 	b, g, p := item/s.G, item%s.G, s.P
-	width := (s.H + 2*s.G) * p
-	keys, values, q, score := c.k[item], c.v[item], c.q[item], c.s[item]
-	key := q[queryTile*p:]
+	keys, values := c.k[item*c.capacity*p:], c.v[item*c.capacity*p:]
+	w := <-c.free
 	for t := range c.n {
-		row := c.qkv[(b*c.n+t)*width:]
-		c.turn(key, row[(s.H+g)*p:][:p], c.pos+t)
+		row, at := c.qkv[(b*c.n+t)*c.width():], c.pos+t
+		key := w.q[:p]
+		c.turn(key, row[(s.H+g)*p:][:p], at)
+		block := keys[at/keyBlock*keyBlock*p+at%keyBlock:]
 		for e, v := range key {
-			keys[e*c.capacity+c.pos+t] = v
+			block[e*keyBlock] = v
 		}
-		copy(values[(c.pos+t)*p:][:p], row[(s.H+s.G+g)*p:])
+		copy(values[at*p:][:p], row[(s.H+s.G+g)*p:])
 	}
-	for h := g * (s.H / s.G); h < (g+1)*(s.H/s.G); h++ {
-		for i := 0; i < c.n; i += queryTile {
-			rows := min(queryTile, c.n-i)
-			first := c.pos + i // the position of the tile's first query
-			from := 0
-			if c.opt.Window > 0 {
-				from = max(0, first-c.opt.Window+1)
-			}
-			keysSeen := first + rows - from
-			for r := range rows {
-				x := c.qkv[(b*c.n+i+r)*width+h*p:][:p]
-				c.turn(q[r*p:(r+1)*p], x, first+r)
-			}
-			vec.Scale(q[:rows*p], c.scale, q[:rows*p])
-			gemm.Gemm(nil, gemm.NN, rows, keysSeen, p, q, p, keys[from:], c.capacity, score, keysSeen, false)
-			for r := range rows {
-				lo := 0
-				if c.opt.Window > 0 {
-					lo = max(0, first+r-c.opt.Window+1-from)
-				}
-				softmaxRow(score[r*keysSeen:(r+1)*keysSeen], lo, first+r+1-from)
-			}
-			gemm.Gemm(nil, gemm.NN, rows, p, keysSeen, score, keysSeen, values[from*p:], p,
-				c.out[(b*c.n+i)*s.H*p+h*p:], s.H*p, false)
-		}
+	c.free <- w
+}
+
+// oneGroup does all for one token of one group: its heads are the rows of the
+// products, so that the cache is read once for all of them.
+func (c *AttentionCache[T]) oneGroup(item int) {
+	c.keepGroup(item)
+	s := c.size
+	b, g, p, heads := item/s.G, item%s.G, s.P, s.H/s.G
+	w := <-c.free
+	for h := range heads {
+		c.turn(w.q[h*p:(h+1)*p], c.qkv[b*c.width()+(g*heads+h)*p:][:p], c.pos)
 	}
+	c.attend(w, item, heads, c.pos, 0, c.out[(b*s.H+g*heads)*p:], p)
+	c.free <- w
+}
+
+// readTile does one head of some of several tokens. The longest tiles, which are
+// the last, come first, so that no worker is left with one.
+func (c *AttentionCache[T]) readTile(item int) {
+	s := c.size
+	heads, p := s.B*s.H, s.P
+	of, i := item%heads, (c.tiles()-1-item/heads)*queryTile
+	b, h := of/s.H, of%s.H
+	rows := min(queryTile, c.n-i)
+	w := <-c.free
+	for r := range rows {
+		c.turn(w.q[r*p:(r+1)*p], c.qkv[(b*c.n+i+r)*c.width()+h*p:][:p], c.pos+i+r)
+	}
+	c.attend(w, b*s.G+h/(s.H/s.G), rows, c.pos+i, 1, c.out[((b*c.n+i)*s.H+h)*p:], s.H*p)
+	c.free <- w
+}
+
+// attend fills rows of out, ldo apart, with what the queries in w make of a
+// group's past: query r is that of position first+r·step.
+func (c *AttentionCache[T]) attend(w *cacheScratch[T], item, rows, first, step int, out []T, ldo int) {
+	p := c.size.P
+	keys, values := c.k[item*c.capacity*p:][:c.capacity*p], c.v[item*c.capacity*p:][:c.capacity*p]
+	from, end := c.oldest(first), first+(rows-1)*step+1 // the keys that any query sees
+	base := from / keyBlock * keyBlock
+	n := (end - base + keyBlock - 1) / keyBlock * keyBlock // whole blocks: what is beyond the end is never used
+	if need := rows * n; len(w.s) < need {
+		w.s = make([]T, len(w.q)/p*c.capacity)
+	}
+	vec.Scale(w.q[:rows*p], c.scale, w.q[:rows*p])
+	for at := base; at < end; at += keyBlock {
+		multiply(w.s[at-base:], n, w.q, p, rows, keys[at*p:], keyBlock, p, keyBlock)
+	}
+	for r := range rows {
+		position := first + r*step
+		softmaxRow(w.s[r*n:(r+1)*n], c.oldest(position)-base, position+1-base)
+	}
+	multiply(out, ldo, w.s[from-base:], n, rows, values[from*p:], p, end-from, p)
+}
+
+// multiply sets y [rows,width] to a·x over n rows of x: few rows of a are bound by
+// the memory of x, many by arithmetic.
+func multiply[T tensor.Float](y []T, ldy int, a []T, lda, rows int, x []T, ldx, n, width int) {
+	if rows <= fewQueries {
+		vec.Mix(y, ldy, a, lda, rows, x, ldx, n, width)
+		return
+	}
+	gemm.Gemm(nil, gemm.NN, rows, width, n, a, lda, x, ldx, y, ldy, false)
+}
+
+// oldest returns the first key that a position sees.
+func (c *AttentionCache[T]) oldest(position int) int {
+	if c.opt.Window > 0 {
+		return max(0, position-c.opt.Window+1)
+	}
+	return 0
 }
 
 // turn copies x to y, rotated to a position.

@@ -49,34 +49,37 @@ func halves(x []BF16, n int) *uint16 {
 func ProductsBF16[T tensor.Float](y []T, ldy int, x []T, rows int, w []BF16, outs, n int, add bool) {
 	ldw := BF16Stride(n)
 	checkProducts(len(y), ldy, len(x), rows, len(w), ldw, outs, n)
-	var sums [together * together]T
-	for o := 0; o < outs; {
-		first, count, apart := parting(o, outs)
-		o += count
-		ld := apart * ldw
-		for r := 0; r < rows; {
-			height := heightOf(rows - r)
+	var sums products[T]
+	for r := 0; r < rows; {
+		height := heightOf(rows - r)
+		x, y := x[r*n:], y[r*ldy:]
+		r += height
+		for g := groupsOf[T](height, outs); g.next(); {
 			if accelerated[T]() {
-				p, q, s := halves(w[first*ldw:], ldw), at(x[r*n:], n), at(sums[:], len(sums))
-				switch height {
-				case 4:
-					dots4x16(n, p, ld, q, n, s)
-				case 2:
-					dots2x16(n, p, ld, q, n, s)
-				default:
-					dots1x16(n, p, ld, q, n, s)
-				}
+				dots16(height, n, halves(w[g.first*ldw:], ldw), g.apart*ldw, at(x, n), at(sums[:], len(sums)))
 			} else {
-				dotsBF16(&sums, height, x[r*n:], w[first*ldw:], ld, n)
+				dotsBF16(&sums, height, x, w[g.first*ldw:], g.apart*ldw, n)
 			}
-			place(y[r*ldy+first:], ldy, height, count, apart, &sums, add)
-			r += height
+			g.place(y, ldy, height, &sums, add)
 		}
 	}
 }
 
+func dots16(height, n int, w *uint16, ldw int, x, sums *float32) {
+	switch height {
+	case 1:
+		dots1x16(n, w, ldw, x, n, sums)
+	case 2:
+		dots2x16(n, w, ldw, x, n, sums)
+	case 4:
+		dots4x16(n, w, ldw, x, n, sums)
+	default:
+		dots8x16(n, w, ldw, x, n, sums)
+	}
+}
+
 // dotsBF16 is dots with rows of bfloat16.
-func dotsBF16[T tensor.Float](sums *[together * together]T, rows int, x []T, w []BF16, ld, n int) {
+func dotsBF16[T tensor.Float](sums *products[T], rows int, x []T, w []BF16, ld, n int) {
 	w0, w1, w2, w3 := w[:n], w[ld:][:n], w[2*ld:][:n], w[3*ld:][:n]
 	for r := range rows {
 		var a, b, c, d T

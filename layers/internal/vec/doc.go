@@ -12,6 +12,7 @@
 //	losses.go       ExpSum, LogSumExp, the rows of two divergences
 //	adamw.go        AdamW
 //	matvec.go       Products: few rows times a matrix, at the memory's speed
+//	mix.go          Mix: few rows of weights times a matrix, as attention's cache lies
 //	bf16.go         BF16 and ProductsBF16, the same with 16-bit weights
 //
 // A float32 call is a load of isa, then one assembly function that holds the

@@ -44,6 +44,11 @@ func dots2x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
 //go:noescape
 func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
 
+// dots8x32 multiplies float32 rows by 8 of x, see dots.
+//
+//go:noescape
+func dots8x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32)
+
 // dots1x16 multiplies bfloat16 rows by 1 of x, see dots.
 //
 //go:noescape
@@ -59,10 +64,35 @@ func dots2x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
 //go:noescape
 func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
 
+// dots8x16 multiplies bfloat16 rows by 8 of x, see dots.
+//
+//go:noescape
+func dots8x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
+
 // widen32 is Widen for whole vectors.
 //
 //go:noescape
 func widen32(n int, y *float32, x *uint16)
+
+// mix1x32 is Mix of 1 rows and 64 columns.
+//
+//go:noescape
+func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix2x32 is Mix of 2 rows and 64 columns.
+//
+//go:noescape
+func mix2x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix3x32 is Mix of 3 rows and 64 columns.
+//
+//go:noescape
+func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix4x32 is Mix of 4 rows and 64 columns.
+//
+//go:noescape
+func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 
 // add32 is Add.
 //

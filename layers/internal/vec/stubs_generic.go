@@ -36,6 +36,10 @@ func dots4x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
+func dots8x32(n int, w *float32, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
 func dots1x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
@@ -48,7 +52,27 @@ func dots4x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
 	panic(unreachable)
 }
 
+func dots8x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32) {
+	panic(unreachable)
+}
+
 func widen32(n int, y *float32, x *uint16) {
+	panic(unreachable)
+}
+
+func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix2x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
 	panic(unreachable)
 }
 

@@ -14,6 +14,7 @@ func main() {
 	ConstraintExpr("amd64,!purego")
 	sums()
 	matvec()
+	mixes()
 	arithmetic()
 	exponentials()
 	losses()

@@ -27,7 +27,7 @@ const (
 	farRows   = 1024    // elements
 	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
 	fewRows   = 64      // of C: too few to earn back a copy of B
-	manyRows  = 1024    // of C: enough to earn back a copy of B that large pages and wide sets would do without
+	shallow   = 320     // steps of k whose panel stays in an L1 of 48 KiB: who reads a deeper one again waits for the L2, and rows more than 2 KiB apart are not looked ahead for
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
 	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed
@@ -121,7 +121,7 @@ func (x *plan[T]) choose() {
 	}
 	s := x.isa
 	aligned := x.ldb%lineElements == 0 // else a row of a panel is three lines, not two
-	near := x.ldb < farRows/2 || x.ldb < farRows && aligned && x.m < manyRows
+	near := x.ldb <= farRows/2 || x.ldb < farRows && aligned && x.depth <= shallow
 	near = near && !(s.narrow && x.ldb%sameSets == 0)
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace

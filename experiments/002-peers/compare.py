@@ -113,7 +113,7 @@ def tables(a):
     runs = [json.loads(line) for line in (pathlib.Path(a.work) / "runs.jsonl").read_text().splitlines()]
     results = [summary(r) for r in runs]
     versions = [{k: s[k] for k in ("torch", "transformers")} for r in runs for n, s in r["sides"].items() if n != "ours"]
-    (here / "results.json").write_text(json.dumps({"versions": versions[0], "runs": results}, indent=1) + "\n")
+    (here / f"results{a.suffix}.json").write_text(json.dumps({"versions": versions[0], "runs": results}, indent=1) + "\n")
     lines = []
     for r in results:
         z = r["sizes"]
@@ -128,7 +128,7 @@ def tables(a):
             lines.append(f"| {NAMES[name]} | {s['steps']} | {three(s['s'])} | {s['tokens_per_s']:.0f} | {s['useful_gflops']:.1f} | {100 * s['peak_fraction']:.0f} % | "
                          f"{three(s['cpu_s'])} | {100 * s['peak_fraction_by_cpu']:.0f} % | {three(s['times_ours'])} | {three(s['times_ours_cpu'])} | {s['largest_loss_difference']:.1e} |")
         lines.append("")
-    (here / "table.md").write_text("\n".join(lines))
+    (here / f"table{a.suffix}.md").write_text("\n".join(lines))
 
 
 def main():
@@ -141,6 +141,7 @@ def main():
     a.add_argument("--warm", type=int, default=2)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--tables", action="store_true")
+    a.add_argument("--suffix", default="", help="of the names of results and table, for a further machine")
     args = a.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])  # every side inherits the cores
     tables(args) if args.tables else measure(args)

@@ -13,6 +13,7 @@
 //	    for each band of rows of C                   tasks: partition.go
 //	        for each block of k
 //	            for each panel: tiles                isa.go, avx512_amd64.go, …
+//	                that ask for what comes next     ahead.go
 //
 // Operands are read where they lie whenever that is as fast: the products inside
 // attention and scan are as small as 64×64×32, and a copy would cost more than

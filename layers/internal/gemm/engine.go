@@ -22,7 +22,7 @@ const (
 	// Copies cost a tenth of a training product's time, so an operand is read
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
 	// an 8-way L1, and a panel of B whose rows are on as many pages as it has
-	// rows misses the TLB. Measured on Zen 4.
+	// rows misses the TLB. Measured on Zen 4 and Emerald Rapids.
 	slack     = 32      // elements that packA may leave between rows, and write beyond the last
 	farRows   = 1024    // elements
 	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
@@ -217,40 +217,6 @@ func (x *plan[T]) panel(p, j, w int) (b []T, bs int) {
 		return x.packed[p*x.padded+j*min(x.depth, x.steps-p):], x.isa.panel(w)
 	}
 	return x.b[(x.p0+p)*x.ldb+x.j0+j:], x.ldb
-}
-
-// aheadOfB looks at the panel at column j of those from j0 to j1, or at the first
-// one of the next block.
-func (x *plan[T]) aheadOfB(next *ahead[T], p, j, j0, j1 int) {
-	next.left = 0
-	if j >= j1 {
-		j, p = j0, p+x.depth
-	}
-	if p >= x.steps || x.depth < deepBlock || x.k*x.n < farAway {
-		return
-	}
-	w := min(x.isa.width, j1-j)
-	b, bs := x.panel(p, j, w)
-	next.look(b, 0, bs, min(x.depth, x.steps-p), w)
-}
-
-// aheadOfA looks at A's block at step p of rows [i0,i1), or at the first one of the
-// rows from following on.
-func (x *plan[T]) aheadOfA(next *ahead[T], i0, i1, p, following int) {
-	rows := i1 - i0
-	if p >= x.p0+x.steps {
-		i0, p = following, x.p0
-		rows = min(rows, x.m-i0)
-	}
-	next.left = 0
-	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway {
-		return
-	}
-	if k := min(x.depth, x.k-p); x.transA {
-		next.look(x.a, p*x.lda+i0, x.lda, k, rows)
-	} else {
-		next.look(x.a, i0*x.lda+p, x.lda, rows, k)
-	}
 }
 
 // worker is the scratch of one goroutine inside a multiplication.

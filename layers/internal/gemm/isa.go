@@ -48,50 +48,6 @@ type strip[T tensor.Float] struct {
 	acc   bool
 }
 
-// ahead is a matrix that will be read soon. While tiles multiply they ask for it,
-// a column of cache lines after the other.
-type ahead[T tensor.Float] struct {
-	x         []T
-	ld        int // of its rows
-	rows      int
-	row, left int // next to ask for: the row, and how many columns of lines
-}
-
-// lineElements is how many float32 a cache line has.
-const lineElements = 16
-
-// look sets what to ask for: rows × cols from at on.
-func (h *ahead[T]) look(x []T, at, ld, rows, cols int) {
-	h.x, h.ld, h.rows, h.row = x[at:], ld, rows, 0
-	h.left = (cols + lineElements - 1) / lineElements
-}
-
-// ask returns where the next lines to ask for begin, and the bytes between them,
-// for a tile that asks so many times.
-func (h *ahead[T]) ask(times int) (first *T, apart int) {
-	first, apart = &h.x[h.row*h.ld], 4*h.ld
-	if h.row += times; h.row < h.rows && times > 0 {
-		return first, apart
-	}
-	h.row = 0
-	h.left--
-	if h.left > 0 {
-		h.x = h.x[min(lineElements, len(h.x)-1-(h.rows-1)*h.ld):]
-	}
-	return first, apart
-}
-
-// ask returns what a tile of this strip asks for: lines in use when there is nothing
-// to come.
-func (s *strip[T]) ask() (first *T, apart int) {
-	for i := range s.next {
-		if s.next[i].left > 0 {
-			return s.next[i].ask(s.k / 4)
-		}
-	}
-	return &s.b[0], 0
-}
-
 // tile is some rows of A: element (i,p) lies at a[at + i·rs + p·ks].
 type tile struct {
 	row, rows, height int

@@ -1,0 +1,81 @@
+package gemm
+
+import "stillhouse/layers/tensor"
+
+// ahead is a matrix that will be read soon. While tiles multiply they ask for it,
+// a column of cache lines after the other.
+type ahead[T tensor.Float] struct {
+	x         []T
+	ld        int // of its rows
+	rows      int
+	row, left int // next to ask for: the row, and how many columns of lines
+}
+
+// lineElements is how many float32 a cache line has.
+const lineElements = 16
+
+// look sets what to ask for: rows × cols from at on.
+func (h *ahead[T]) look(x []T, at, ld, rows, cols int) {
+	h.x, h.ld, h.rows, h.row = x[at:], ld, rows, 0
+	h.left = (cols + lineElements - 1) / lineElements
+}
+
+// ask returns where the next lines to ask for begin, and the bytes between them,
+// for a tile that asks so many times.
+func (h *ahead[T]) ask(times int) (first *T, apart int) {
+	first, apart = &h.x[h.row*h.ld], 4*h.ld
+	if h.row += times; h.row < h.rows && times > 0 {
+		return first, apart
+	}
+	h.row = 0
+	h.left--
+	if h.left > 0 {
+		h.x = h.x[min(lineElements, len(h.x)-1-(h.rows-1)*h.ld):]
+	}
+	return first, apart
+}
+
+// ask returns what a tile of this strip asks for: lines in use when there is nothing
+// to come.
+func (s *strip[T]) ask() (first *T, apart int) {
+	for i := range s.next {
+		if s.next[i].left > 0 {
+			return s.next[i].ask(s.k / 4)
+		}
+	}
+	return &s.b[0], 0
+}
+
+// aheadOfB looks at the panel at column j of those from j0 to j1, or at the first
+// one of the next block.
+func (x *plan[T]) aheadOfB(next *ahead[T], p, j, j0, j1 int) {
+	next.left = 0
+	if j >= j1 {
+		j, p = j0, p+x.depth
+	}
+	if p >= x.steps || x.depth < deepBlock || x.k*x.n < farAway {
+		return
+	}
+	w := min(x.isa.width, j1-j)
+	b, bs := x.panel(p, j, w)
+	next.look(b, 0, bs, min(x.depth, x.steps-p), w)
+}
+
+// aheadOfA looks at A's block at step p of rows [i0,i1), or at the first one of the
+// rows from following on.
+func (x *plan[T]) aheadOfA(next *ahead[T], i0, i1, p, following int) {
+	rows := i1 - i0
+	if p >= x.p0+x.steps {
+		i0, p = following, x.p0
+		rows = min(rows, x.m-i0)
+	}
+	next.left = 0
+	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway {
+		return
+	}
+	if k := min(x.depth, x.k-p); x.transA {
+		next.look(x.a, p*x.lda+i0, x.lda, k, rows)
+	} else {
+		next.look(x.a, i0*x.lda+p, x.lda, rows, k)
+	}
+}

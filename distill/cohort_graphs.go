@@ -72,6 +72,9 @@ func (c *cohort) graphs(group []int, b *layers.Batch) (shared *common, graphs []
 		s.Student, s.Grad, s.From = c.probes[k].model, c.probes[k].opt.Grad, c.probes[k].layer
 		g, err := layers.NewStep(c.pool, s)
 		if err != nil {
+			for _, g := range graphs {
+				g.Close()
+			}
 			shared.close()
 			return nil, nil, fmt.Errorf("layer %d: %w", c.probes[k].layer, err)
 		}

@@ -84,7 +84,7 @@ func (k *Embedding[T]) Traffic() (forward, backward int) {
 	row := k.d * tensor.TypeOf[T]().Bytes()
 	forward, backward = 4*k.n+2*k.n*row, 4*k.n+3*k.n*row
 	if k.fresh {
-		backward += 2 * k.v * row
+		backward += k.v * row // stores of whole lines need no fetch
 	}
 	return forward, backward
 }

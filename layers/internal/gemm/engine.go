@@ -27,7 +27,7 @@ const (
 	farRows   = 1024    // elements
 	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
 	fewRows   = 64      // of C: too few to earn back a copy of B
-	shallow   = 320     // steps of k whose panel stays in an L1 of 48 KiB: who reads a deeper one again waits for the L2, and rows more than 2 KiB apart are not looked ahead for
+	shallow   = 320     // steps of k whose panel stays in an L1 of 48 KiB: a deeper one, of rows more than 2 KiB apart, waits for the L2 at each tile
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
 	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed

@@ -6627,7 +6627,7 @@ TEXT ·mix1x32(SB), NOSPLIT, $0-56
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	MOVQ   x+24(FP), BX
 	MOVQ   ldx+32(FP), SI
 	SHLQ   $0x02, SI
@@ -6661,7 +6661,7 @@ mix1x32_wide_loop1:
 mix1x32_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -6673,7 +6673,7 @@ mix1x32_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	MOVQ   x+24(FP), BX
 	MOVQ   ldx+32(FP), SI
 	SHLQ   $0x02, SI
@@ -6719,7 +6719,7 @@ mix1x32_narrow_loop1:
 mix1x32_narrow_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -6739,7 +6739,7 @@ TEXT ·mix2x32(SB), NOSPLIT, $0-56
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	LEAQ   (DX)(CX*1), BX
 	MOVQ   x+24(FP), SI
 	MOVQ   ldx+32(FP), DI
@@ -6783,7 +6783,7 @@ mix2x32_wide_loop1:
 mix2x32_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	LEAQ    (AX)(CX*1), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
@@ -6800,7 +6800,7 @@ mix2x32_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	MOVQ   x+24(FP), BX
 	MOVQ   ldx+32(FP), SI
 	SHLQ   $0x02, SI
@@ -6846,7 +6846,7 @@ mix2x32_narrow_loop1:
 mix2x32_narrow_done2:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
-	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000004, DX, DX
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	VMOVUPS Y2, 64(CX)
@@ -6857,7 +6857,7 @@ mix2x32_narrow_done2:
 	VMOVUPS Y7, 224(CX)
 	MOVQ    a+8(FP), DX
 	MOVQ    lda+16(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, DX
 	MOVQ    x+24(FP), BX
 	MOVQ    ldx+32(FP), SI
@@ -6900,7 +6900,7 @@ mix2x32_narrow_loop3:
 mix2x32_narrow_done4:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -6921,7 +6921,7 @@ TEXT ·mix3x32(SB), NOSPLIT, $0-56
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	LEAQ   (DX)(CX*1), BX
 	LEAQ   (BX)(CX*1), SI
 	MOVQ   x+24(FP), DI
@@ -6975,7 +6975,7 @@ mix3x32_wide_loop1:
 mix3x32_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	LEAQ    (AX)(CX*1), DX
 	LEAQ    (DX)(CX*1), CX
 	VMOVUPS Z0, (AX)
@@ -6997,7 +6997,7 @@ mix3x32_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	MOVQ   x+24(FP), BX
 	MOVQ   ldx+32(FP), SI
 	SHLQ   $0x02, SI
@@ -7043,7 +7043,7 @@ mix3x32_narrow_loop1:
 mix3x32_narrow_done2:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
-	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000004, DX, DX
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	VMOVUPS Y2, 64(CX)
@@ -7054,7 +7054,7 @@ mix3x32_narrow_done2:
 	VMOVUPS Y7, 224(CX)
 	MOVQ    a+8(FP), DX
 	MOVQ    lda+16(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, DX
 	MOVQ    x+24(FP), BX
 	MOVQ    ldx+32(FP), SI
@@ -7097,7 +7097,7 @@ mix3x32_narrow_loop3:
 mix3x32_narrow_done4:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
-	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000004, DX, DX
 	ADDQ    DX, CX
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
@@ -7109,7 +7109,7 @@ mix3x32_narrow_done4:
 	VMOVUPS Y7, 224(CX)
 	MOVQ    a+8(FP), DX
 	MOVQ    lda+16(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, DX
 	ADDQ    CX, DX
 	MOVQ    x+24(FP), BX
@@ -7153,7 +7153,7 @@ mix3x32_narrow_loop5:
 mix3x32_narrow_done6:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, AX
 	ADDQ    CX, AX
 	VMOVUPS Y0, (AX)
@@ -7175,7 +7175,7 @@ TEXT ·mix4x32(SB), NOSPLIT, $0-56
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	LEAQ   (DX)(CX*1), BX
 	LEAQ   (BX)(CX*1), SI
 	LEAQ   (SI)(CX*1), DI
@@ -7239,7 +7239,7 @@ mix4x32_wide_loop1:
 mix4x32_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	LEAQ    (AX)(CX*1), DX
 	LEAQ    (DX)(CX*1), BX
 	LEAQ    (BX)(CX*1), CX
@@ -7266,7 +7266,7 @@ mix4x32_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
-	SHLQ   $0x02, CX
+	IMUL3Q $0x00000004, CX, CX
 	MOVQ   x+24(FP), BX
 	MOVQ   ldx+32(FP), SI
 	SHLQ   $0x02, SI
@@ -7312,7 +7312,7 @@ mix4x32_narrow_loop1:
 mix4x32_narrow_done2:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
-	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000004, DX, DX
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	VMOVUPS Y2, 64(CX)
@@ -7323,7 +7323,7 @@ mix4x32_narrow_done2:
 	VMOVUPS Y7, 224(CX)
 	MOVQ    a+8(FP), DX
 	MOVQ    lda+16(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, DX
 	MOVQ    x+24(FP), BX
 	MOVQ    ldx+32(FP), SI
@@ -7366,7 +7366,7 @@ mix4x32_narrow_loop3:
 mix4x32_narrow_done4:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
-	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000004, DX, DX
 	ADDQ    DX, CX
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
@@ -7378,7 +7378,7 @@ mix4x32_narrow_done4:
 	VMOVUPS Y7, 224(CX)
 	MOVQ    a+8(FP), DX
 	MOVQ    lda+16(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, DX
 	ADDQ    CX, DX
 	MOVQ    x+24(FP), BX
@@ -7422,7 +7422,7 @@ mix4x32_narrow_loop5:
 mix4x32_narrow_done6:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
-	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000004, DX, DX
 	ADDQ    DX, CX
 	ADDQ    DX, CX
 	VMOVUPS Y0, (CX)
@@ -7435,7 +7435,7 @@ mix4x32_narrow_done6:
 	VMOVUPS Y7, 224(CX)
 	MOVQ    a+8(FP), DX
 	MOVQ    lda+16(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, DX
 	ADDQ    CX, DX
 	ADDQ    CX, DX
@@ -7480,7 +7480,7 @@ mix4x32_narrow_loop7:
 mix4x32_narrow_done8:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
-	SHLQ    $0x02, CX
+	IMUL3Q  $0x00000004, CX, CX
 	ADDQ    CX, AX
 	ADDQ    CX, AX
 	ADDQ    CX, AX

@@ -8,7 +8,8 @@ import (
 
 // signature of every tile: C[rows,w] (+)= A[rows,k]·B[k,w]. Element (i,p) of A
 // lies at a + i·rs + p·ks, row p of B at b + p·bs, row i of C at c + i·ldc; the
-// strides are in bytes.
+// strides are in bytes. Bit 0 of mode adds to C; bit 1, which AVX-512 asks for, says
+// that rows of B may be read to the end of the panel.
 const signature = "func(k int, a *float32, rs, ks int, b *float32, bs int, c *float32, ldc, w, mode int, next *float32, apart int)"
 
 // unroll is the number of steps over k in one turn of a tile's loop.

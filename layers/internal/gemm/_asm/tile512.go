@@ -19,10 +19,10 @@ type tile512 struct {
 	name       string
 	rows, vecs int
 
-	a, rs, ks, b, bs, next Register
-	c, left                Register // what prefetchC has asked for
-	sum                    [][]VecVirtual
-	bv, av                 []VecVirtual
+	a, rs, b, bs, next Register
+	c, left            Register // what prefetchC has asked for
+	sum                [][]VecVirtual
+	bv, av             []VecVirtual
 }
 
 // emit512 emits the tile. There are three loops over k: for an A whose rows are

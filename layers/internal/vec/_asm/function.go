@@ -167,7 +167,8 @@ func (f *function) store(v VecVirtual, slice string) {
 const streamAhead = 2048
 
 // ahead asks for what the slice holds streamAhead after the vector in hand, past
-// the slice's end too: a hint reads nothing. It goes to the L2: the L1 has room for little that is not needed at once.
+// the slice's end too: a hint reads nothing. It goes to the L2: the L1 has room for
+// little that is not needed at once.
 func (f *function) ahead(slice string) {
 	const line = 64
 	if f.masked || f.offset%line != 0 {

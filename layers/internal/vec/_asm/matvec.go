@@ -165,7 +165,7 @@ func (d dotter) storeSums(acc []VecVirtual, to Mem) {
 }
 
 // rowPointers returns the addresses of count rows from first on.
-func (d dotter) rowPointers(name, ld string, bytes, first, count int) []Register {
+func (f *function) rowPointers(name, ld string, bytes, first, count int) []Register {
 	base := Load(Param(name), GP64())
 	step := Load(Param(ld), GP64())
 	IMUL3Q(U32(bytes), step, step)

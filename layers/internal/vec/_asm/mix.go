@@ -31,21 +31,7 @@ func mixes() {
 // mix emits y[r·ldy+j] = Σ_i a[r·lda+i]·x[i·ldx+j] for rows r from first on, in
 // the order of i.
 func (f *function) mix(first, rows int) {
-	pointers := func(name, ld string) []Register {
-		base, step := Load(Param(name), GP64()), Load(Param(ld), GP64())
-		SHLQ(Imm(2), step)
-		for range first {
-			ADDQ(step, base)
-		}
-		all := []Register{base}
-		for len(all) < rows {
-			next := GP64()
-			LEAQ(Mem{Base: all[len(all)-1], Index: step, Scale: 1}, next)
-			all = append(all, next)
-		}
-		return all
-	}
-	a := pointers("a", "lda")
+	a := f.rowPointers("a", "lda", 4, first, rows)
 	x, step := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())
 	SHLQ(Imm(2), step)
 	columns := mixWidth / f.lanes()
@@ -75,7 +61,7 @@ func (f *function) mix(first, rows int) {
 	CMPQ(f.i, f.n)
 	JL(LabelRef(loop))
 	Label(done)
-	for r, y := range pointers("y", "ldy") {
+	for r, y := range f.rowPointers("y", "ldy", 4, first, rows) {
 		for j := range columns {
 			VMOVUPS(acc[r*columns+j], Mem{Base: y, Disp: 4 * f.lanes() * j})
 		}

@@ -21,29 +21,33 @@ func (h *ahead[T]) look(x []T, at, ld, rows, cols int) {
 }
 
 // ask returns where the next lines to ask for begin, and the bytes between them,
-// for a tile that asks so many times.
-func (h *ahead[T]) ask(times int) (first *T, apart int) {
-	first, apart = &h.x[h.row*h.ld], 4*h.ld
-	if h.row += times; h.row < h.rows && times > 0 {
-		return first, apart
+// for at most so many tiles that each ask so many times, and how many of the tiles
+// these lines are for.
+func (h *ahead[T]) ask(tiles, times int) (first *T, apart, n int) {
+	first, apart, n = &h.x[h.row*h.ld], 4*h.ld, tiles
+	if times > 0 {
+		n = min(tiles, (h.rows-h.row+times-1)/times)
+	}
+	if h.row += n * times; h.row < h.rows && times > 0 {
+		return first, apart, n
 	}
 	h.row = 0
 	h.left--
 	if h.left > 0 {
 		h.x = h.x[min(lineElements, len(h.x)-1-(h.rows-1)*h.ld):]
 	}
-	return first, apart
+	return first, apart, n
 }
 
-// ask returns what a tile of this strip asks for: lines in use when there is nothing
-// to come.
-func (s *strip[T]) ask() (first *T, apart int) {
+// ask returns what tiles of this strip ask for, and how many of the tiles: lines in
+// use when there is nothing to come.
+func (s *strip[T]) ask(tiles int) (first *T, apart, n int) {
 	for i := range s.next {
 		if s.next[i].left > 0 {
-			return s.next[i].ask(s.k / 4)
+			return s.next[i].ask(tiles, s.k/4)
 		}
 	}
-	return &s.b[0], 0
+	return &s.b[0], 0, tiles
 }
 
 // aheadOfB looks at the panel at column j of those from j0 to j1, or at the first

@@ -8,6 +8,7 @@ func avx2() *isa[float32] {
 		name:    "avx2",
 		heights: []int{6, 4, 2, 1},
 		width:   16,
+		band:    256 * rowsMax, // 147 KB: an L2 may have 512 KiB, and a neighbour
 		narrow:  true,
 		strip:   stripAVX2,
 		packA:   packAAVX2,
@@ -25,51 +26,68 @@ func stripAVX2(s *strip[float32]) {
 		mode = 1
 	}
 	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
-	for i := range s.tiles {
-		t := &s.tiles[i]
-		a, rs, ks, c := &s.a[t.at], 4*t.rs, 4*t.ks, &s.c[t.row*s.ldc]
-		next, apart := s.ask()
-		if w > 8 {
-			switch t.height {
-			case 6:
-				tile6x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 4:
-				tile4x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 2:
-				tile2x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 1:
-				tile1x16AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
+	for i := range s.runs {
+		r := &s.runs[i]
+		rs, ks, along := 4*r.rs, 4*r.ks, 4*r.along
+		for t, n := 0, 0; t < r.tiles; t += n {
+			var next *float32
+			var apart int
+			next, apart, n = s.ask(r.tiles - t)
+			a, c := &s.a[r.at+t*r.along], &s.c[(r.row+t*r.height)*s.ldc]
+			if w > 8 {
+				switch r.height {
+				case 6:
+					tile6x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 4:
+					tile4x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 2:
+					tile2x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 1:
+					tile1x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				}
+				continue
 			}
-			continue
-		}
-		switch t.height {
-		case 6:
-			tile6x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 4:
-			tile4x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 2:
-			tile2x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 1:
-			tile1x8AVX2(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
+			switch r.height {
+			case 6:
+				tile6x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 4:
+				tile4x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 2:
+				tile2x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 1:
+				tile1x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			}
 		}
 	}
 }
 
+// packAAVX2 leaves six rows as one run of [k,6], where a tile reads faster than from
+// rows apart, and fewer as they are.
 func packAAVX2(dst []float32, apart int, src []float32, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
 	switch {
-	case !trans:
-		rs = k + 16 // not a power of two
-		_ = dst[(tiles-1)*apart+(rows-1)*rs+k-1]
-		for t := range tiles {
-			copyRowsAVX2(rows, k, &src[t*rows*ld], 4*ld, &dst[t*apart], 4*rs)
-		}
-		return rs, 1
 	case rows == 6:
-		_ = dst[(tiles-1)*apart+k*rows-1]
-		copyTiles6(k, tiles, &src[0], 4*ld, &dst[0], 4*apart)
+		_ = dst[(tiles-1)*apart+k*rows+1]
+		if trans {
+			copyTiles6(k, tiles, &src[0], 4*ld, &dst[0], 4*apart)
+			return 1, rows
+		}
+		whole := k &^ 7
+		if whole > 0 {
+			turnTiles6(whole, tiles, &src[0], 4*ld, &dst[0], 4*apart)
+		}
+		for t := 0; t < tiles && whole < k; t++ {
+			packAGo(dst[t*apart+whole*rows:], 0, src[t*rows*ld+whole:], ld, false, 1, rows, rows, k-whole)
+		}
 		return 1, rows
+	case trans:
+		return packAGo(dst, apart, src, ld, true, tiles, rows, rows, k)
 	}
-	return packAGo(dst, apart, src, ld, true, tiles, rows, rows, k)
+	rs = k + 16 // not a power of two
+	_ = dst[(tiles-1)*apart+(rows-1)*rs+k-1]
+	for t := range tiles {
+		copyRowsAVX2(rows, k, &src[t*rows*ld], 4*ld, &dst[t*apart], 4*rs)
+	}
+	return rs, 1
 }
 
 // packBAVX2 turns whole 8×8 blocks by vector and leaves the rest to Go.

@@ -9,6 +9,7 @@ func avx512() *isa[float32] {
 		name:    "avx512",
 		heights: []int{12, 8, 4, 2, 1},
 		width:   32,
+		band:    depthMax * rowsMax,
 		readsB:  true,
 		strip:   stripAVX512,
 		packA:   packAAVX512,
@@ -29,42 +30,45 @@ func stripAVX512(s *strip[float32]) {
 		mode |= 2
 	}
 	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
-	for i := range s.tiles {
-		t := &s.tiles[i]
-		a, rs, ks, c := &s.a[t.at], 4*t.rs, 4*t.ks, &s.c[t.row*s.ldc]
-		next, apart := s.ask()
-		if w > 16 {
-			switch t.height {
-			case 12:
-				tile12x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 8:
-				tile8x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 4:
-				tile4x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 2:
-				tile2x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-			case 1:
-				tile1x32(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
+	for i := range s.runs {
+		r := &s.runs[i]
+		rs, ks, along := 4*r.rs, 4*r.ks, 4*r.along
+		for t, n := 0, 0; t < r.tiles; t += n {
+			var next *float32
+			var apart int
+			next, apart, n = s.ask(r.tiles - t)
+			a, c := &s.a[r.at+t*r.along], &s.c[(r.row+t*r.height)*s.ldc]
+			if w > 16 {
+				switch r.height {
+				case 12:
+					tile12x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 8:
+					tile8x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 4:
+					tile4x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 2:
+					tile2x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				case 1:
+					tile1x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+				}
+				continue
 			}
-			continue
-		}
-		switch t.height {
-		case 12:
-			tile12x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 8:
-			tile8x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 4:
-			tile4x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 2:
-			tile2x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
-		case 1:
-			tile1x16(k, a, rs, ks, b, bs, c, ldc, w, mode, next, apart)
+			switch r.height {
+			case 12:
+				tile12x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 8:
+				tile8x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 4:
+				tile4x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 2:
+				tile2x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			case 1:
+				tile1x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
+			}
 		}
 	}
 }
 
-// packAAVX512 leaves rows as they are, closer together, and turns [k,rows] into
-// one run a tile. The copies end up to slack beyond a tile.
 func packAAVX512(dst []float32, apart int, src []float32, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
 	if !trans {
 		if rs = k + 16; rs%sameSets == 0 {

@@ -14,7 +14,7 @@ import (
 const (
 	depthMax  = 512
 	regionMax = 1 << 19 // elements of B packed at a time, 2 MiB of float32: more would leave a shared L3, less would read A more often
-	rowsMax   = 144     // rows of C in a task
+	rowsMax   = 144     // rows of C in a task, at most
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
 	tasksEach = 6       // tasks a thread, so that the last one to finish is not late
@@ -173,8 +173,9 @@ func (x *plan[T]) alone() {
 			}
 		}
 	}
-	for i := 0; i < x.m; i += rowsMax {
-		x.compute(&x.own, i, min(i+rowsMax, x.m), 0, x.cols, i+rowsMax)
+	rows := x.band()
+	for i := 0; i < x.m; i += rows {
+		x.compute(&x.own, i, min(i+rows, x.m), 0, x.cols, i+rows)
 	}
 }
 
@@ -187,6 +188,12 @@ func (x *plan[T]) packB(p, j int) {
 		at = col*x.ldb + row
 	}
 	x.isa.packB(x.packed[p*x.padded+j*k:], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
+}
+
+// band returns the rows of C in a task: no more than have their block of A in the
+// L2, which B's panels pass through.
+func (x *plan[T]) band() int {
+	return max(rowsMin, min(rowsMax, x.isa.band/x.depth/rowsMin*rowsMin))
 }
 
 // compute does rows [i0,i1) and columns [j0,j1) of the region, for all its
@@ -222,11 +229,11 @@ func (x *plan[T]) panel(p, j, w int) (b []T, bs int) {
 // worker is the scratch of one goroutine inside a multiplication.
 type worker[T tensor.Float] struct {
 	strip strip[T]
-	tiles []tile
+	runs  []run
 	a     []T
 }
 
-// lay cuts rows [i0,i1) of op(A) at the block of s.k steps from p into tiles,
+// lay cuts rows [i0,i1) of op(A) at the block of s.k steps from p into runs of tiles,
 // packing them if the plan says so.
 func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 	s := &w.strip
@@ -235,33 +242,27 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 		w.a = grown(w.a, (i1-i0+x.isa.heights[0])*(s.k+slack))
 		s.a = w.a
 	}
-	w.tiles = w.tiles[:0]
+	w.runs = w.runs[:0]
 	used := 0
 	for i := i0; i < i1; {
 		h := x.isa.next(i1 - i)
-		t := tile{row: i, rows: min(h, i1-i), height: h, at: i*x.lda + p, rs: x.lda, ks: 1}
-		along := t.rows * x.lda // from a tile to the next
+		r := run{row: i, rows: min(h, i1-i), height: h, tiles: 1, at: i*x.lda + p, rs: x.lda, ks: 1}
+		r.along = r.rows * x.lda
 		if x.transA {
-			t.at, t.rs, t.ks, along = p*x.lda+i, 1, x.lda, t.rows
+			r.at, r.rs, r.ks, r.along = p*x.lda+i, 1, x.lda, r.rows
 		}
-		alike := 1 // tiles of this height in a row
-		for next := i + h; next < i1 && t.rows == h && x.isa.next(i1-next) == h && next+h <= i1; next += h {
-			alike++
+		for i += r.rows; i+h <= i1 && x.isa.next(i1-i) == h; i += h {
+			r.tiles++
 		}
 		if x.packsA {
 			apart := h * (s.k + slack)
-			t.rs, t.ks = x.isa.packA(w.a[used:], apart, x.a[t.at:], x.lda, x.transA, alike, t.rows, h, s.k)
-			t.at, along = used, apart
-			used += alike * apart
+			r.rs, r.ks = x.isa.packA(w.a[used:], apart, x.a[r.at:], x.lda, x.transA, r.tiles, r.rows, h, s.k)
+			r.at, r.along = used, apart
+			used += r.tiles * apart
 		}
-		for range alike {
-			w.tiles = append(w.tiles, t)
-			t.at += along
-			t.row += t.rows
-		}
-		i = t.row
+		w.runs = append(w.runs, r)
 	}
-	s.tiles = w.tiles
+	s.runs = w.runs
 }
 
 // grown returns x with length n. New memory is of a size that Go aligns to a

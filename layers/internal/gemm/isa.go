@@ -11,6 +11,7 @@ type isa[T tensor.Float] struct {
 	name    string
 	heights []int // rows of the tiles there are, falling
 	width   int   // columns of the widest tile; half of it exists too
+	band    int   // elements of A in a band of rows: they stay in the L2 while panels of B pass
 
 	// readsB: tiles can read rows of a stored B at any width up to width.
 	// Otherwise only whole vectors, at widths that are a multiple of width/2.
@@ -37,7 +38,7 @@ type isa[T tensor.Float] struct {
 type strip[T tensor.Float] struct {
 	k     int
 	a     []T
-	tiles []tile
+	runs  []run
 	b     []T // row p at p·bs
 	bs    int
 	whole bool        // its rows may be read to the end of the panel
@@ -48,10 +49,13 @@ type strip[T tensor.Float] struct {
 	acc   bool
 }
 
-// tile is some rows of A: element (i,p) lies at a[at + i·rs + p·ks].
-type tile struct {
-	row, rows, height int
-	at, rs, ks        int
+// run is tiles of one height, the first one at a row of C and the others below it.
+// Element (i,p) of A lies at a[at + i·rs + p·ks], the next tile's first one along
+// from there.
+type run struct {
+	row, rows, height int // rows is less than height for one tile only
+	tiles             int
+	at, rs, ks, along int
 }
 
 // next returns the height of the tile to use when so many rows are left. Twice

@@ -10,7 +10,7 @@ func (x *plan[T]) partition(threads int) int {
 		x.packs = x.panels() * ((x.steps + x.depth - 1) / x.depth)
 	}
 	w := x.isa.width
-	x.rows, x.span = rowsMax, (x.cols+w-1)/w*w
+	x.rows, x.span = x.band(), (x.cols+w-1)/w*w
 	for {
 		bands := (x.m + x.rows - 1) / x.rows
 		x.spans = (x.cols + x.span - 1) / x.span

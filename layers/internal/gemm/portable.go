@@ -19,6 +19,7 @@ func portable[T tensor.Float]() *isa[T] {
 		name:    "portable",
 		heights: []int{tall},
 		width:   2 * wide,
+		band:    256 * rowsMax,
 		packsA:  true,
 		strip:   stripGo[T],
 		packA:   packAGo[T],
@@ -29,17 +30,20 @@ func portable[T tensor.Float]() *isa[T] {
 
 // stripGo is the strip in Go. A panel of B is two tiles wide, or one.
 func stripGo[T tensor.Float](s *strip[T]) {
-	for _, t := range s.tiles {
-		for j := 0; j < s.w; j += wide {
-			var x [tall * wide]T
-			tileGo(&x, s.a[t.at:t.at+s.k*tall], s.b[j:], s.bs)
-			for i := range t.rows {
-				c := s.c[(t.row+i)*s.ldc+j:][:min(wide, s.w-j)]
-				for jj := range c {
-					if s.acc {
-						c[jj] += x[i*wide+jj]
-					} else {
-						c[jj] = x[i*wide+jj]
+	for _, r := range s.runs {
+		for t := range r.tiles {
+			a := s.a[r.at+t*r.along:][:s.k*tall]
+			for j := 0; j < s.w; j += wide {
+				var x [tall * wide]T
+				tileGo(&x, a, s.b[j:], s.bs)
+				for i := range r.rows {
+					c := s.c[(r.row+t*tall+i)*s.ldc+j:][:min(wide, s.w-j)]
+					for jj := range c {
+						if s.acc {
+							c[jj] += x[i*wide+jj]
+						} else {
+							c[jj] = x[i*wide+jj]
+						}
 					}
 				}
 			}

@@ -7,92 +7,92 @@ package gemm
 // tile12x32 is the 12×w tile, 1 ≤ w ≤ 32.
 //
 //go:noescape
-func tile12x32(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile12x32(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile12x16 is the 12×w tile, 1 ≤ w ≤ 16.
 //
 //go:noescape
-func tile12x16(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile12x16(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile8x32 is the 8×w tile, 1 ≤ w ≤ 32.
 //
 //go:noescape
-func tile8x32(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile8x32(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile8x16 is the 8×w tile, 1 ≤ w ≤ 16.
 //
 //go:noescape
-func tile8x16(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile8x16(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile4x32 is the 4×w tile, 1 ≤ w ≤ 32.
 //
 //go:noescape
-func tile4x32(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile4x32(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile4x16 is the 4×w tile, 1 ≤ w ≤ 16.
 //
 //go:noescape
-func tile4x16(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile4x16(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile2x32 is the 2×w tile, 1 ≤ w ≤ 32.
 //
 //go:noescape
-func tile2x32(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile2x32(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile2x16 is the 2×w tile, 1 ≤ w ≤ 16.
 //
 //go:noescape
-func tile2x16(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile2x16(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile1x32 is the 1×w tile, 1 ≤ w ≤ 32.
 //
 //go:noescape
-func tile1x32(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile1x32(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile1x16 is the 1×w tile, 1 ≤ w ≤ 16.
 //
 //go:noescape
-func tile1x16(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile1x16(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile6x16AVX2 is the 6×w tile, 1 ≤ w ≤ 16; rows of B hold 16 readable elements.
 //
 //go:noescape
-func tile6x16AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile6x16AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile6x8AVX2 is the 6×w tile, 1 ≤ w ≤ 8; rows of B hold 8 readable elements.
 //
 //go:noescape
-func tile6x8AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile6x8AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile4x16AVX2 is the 4×w tile, 1 ≤ w ≤ 16; rows of B hold 16 readable elements.
 //
 //go:noescape
-func tile4x16AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile4x16AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile4x8AVX2 is the 4×w tile, 1 ≤ w ≤ 8; rows of B hold 8 readable elements.
 //
 //go:noescape
-func tile4x8AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile4x8AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile2x16AVX2 is the 2×w tile, 1 ≤ w ≤ 16; rows of B hold 16 readable elements.
 //
 //go:noescape
-func tile2x16AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile2x16AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile2x8AVX2 is the 2×w tile, 1 ≤ w ≤ 8; rows of B hold 8 readable elements.
 //
 //go:noescape
-func tile2x8AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile2x8AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile1x16AVX2 is the 1×w tile, 1 ≤ w ≤ 16; rows of B hold 16 readable elements.
 //
 //go:noescape
-func tile1x16AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile1x16AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // tile1x8AVX2 is the 1×w tile, 1 ≤ w ≤ 8; rows of B hold 8 readable elements.
 //
 //go:noescape
-func tile1x8AVX2(k int, a *float32, rs int, ks int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
+func tile1x8AVX2(tiles int, k int, a *float32, rs int, ks int, along int, b *float32, bs int, c *float32, ldc int, w int, mode int, next *float32, apart int)
 
 // copy16 copies k rows of w elements, each padded with zeros; strides in bytes.
 //
@@ -123,6 +123,11 @@ func copyTiles12(k int, tiles int, src *float32, lds int, dst *float32, apart in
 //
 //go:noescape
 func copyTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int)
+
+// turnTiles6 turns tiles of 6×k into k×6, k a multiple of 8, apart bytes from one to the next; it writes 2 elements beyond each.
+//
+//go:noescape
+func turnTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int)
 
 // transpose16 turns rows×cols, both ≤ 16, into cols rows of 16, padded with zeros; strides in bytes.
 //

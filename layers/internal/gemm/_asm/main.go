@@ -27,6 +27,7 @@ func main() {
 	copyRows("copyRowsAVX2", false)
 	copyTiles("copyTiles12", true)
 	copyTiles("copyTiles6", false)
+	turnTiles()
 	transpose512()
 	transpose256()
 	peak("peakAVX512", true)

@@ -282,6 +282,73 @@ func transpose256() {
 	RET()
 }
 
+// turnTiles emits dst[p,i] = src[i,p] for tiles of six rows, eight steps at a time:
+// each is stored as a whole vector, of which the next one covers the last two lanes.
+func turnTiles() {
+	const name, height = "turnTiles6", 6
+	TEXT(name, NOSPLIT, "func(k, tiles int, src *float32, lds int, dst *float32, apart int)")
+	Doc("turnTiles6 turns tiles of 6×k into k×6, k a multiple of 8, apart bytes from one to the next; it writes 2 elements beyond each.")
+	Pragma("noescape")
+	k, tiles := Load(Param("k"), GP64()), Load(Param("tiles"), GP64())
+	src, lds := Load(Param("src"), GP64()), Load(Param("lds"), GP64())
+	dst, apart := Load(Param("dst"), GP64()), Load(Param("apart"), GP64())
+	bytes, to, left := GP64(), GP64(), GP64()
+	SHLQ(Imm(2), k)
+	MOVQ(k, bytes)
+	Label(name + "_tile")
+	ptr := rowPointers(height, 3, src, lds)
+	MOVQ(dst, to)
+	MOVQ(bytes, left)
+	Label(name + "_steps")
+	var r, t [height]VecVirtual
+	for i := range r {
+		m := element(ptr, 3, lds, i)
+		r[i] = YMM()
+		VMOVUPS(m, r[i])
+		PREFETCHT0(m.Offset(256))
+	}
+	for i := 0; i < height; i += 2 { // pairs of rows; lanes are steps 0 1 | 4 5, then 2 3 | 6 7
+		t[i], t[i+1] = YMM(), YMM()
+		VUNPCKLPS(r[i+1], r[i], t[i])
+		VUNPCKHPS(r[i+1], r[i], t[i+1])
+	}
+	var four, two [4]VecVirtual // rows 0 to 3, and 4 and 5, of steps j | 4+j
+	for j := range four {
+		four[j] = YMM()
+		if j%2 == 0 {
+			two[j] = t[4+j/2]
+			VUNPCKLPD(t[2+j/2], t[j/2], four[j])
+		} else {
+			two[j] = YMM()
+			VUNPCKHPD(t[2+j/2], t[j/2], four[j])
+			VUNPCKHPD(t[4+j/2], t[4+j/2], two[j])
+		}
+	}
+	for p := range 8 {
+		half := uint64(0x20) // the low 128 bits of both, then the high ones
+		if p >= 4 {
+			half = 0x31
+		}
+		o := YMM()
+		VPERM2F128(Imm(half), two[p%4], four[p%4], o)
+		VMOVUPS(o, Mem{Base: to, Disp: 4 * height * p})
+	}
+	for _, p := range ptr {
+		ADDQ(Imm(32), p)
+	}
+	ADDQ(U32(8*4*height), to)
+	SUBQ(Imm(32), left)
+	JNZ(LabelRef(name + "_steps"))
+	SUBQ(bytes, src) // back to the first step, and on by a tile
+	LEAQ(Mem{Base: src, Index: lds, Scale: 4}, src)
+	LEAQ(Mem{Base: src, Index: lds, Scale: 2}, src)
+	ADDQ(apart, dst)
+	DECQ(tiles)
+	JNZ(LabelRef(name + "_tile"))
+	VZEROUPPER()
+	RET()
+}
+
 // peak emits n turns of twelve independent FMA chains that touch no memory.
 func peak(name string, wide bool) {
 	TEXT(name, NOSPLIT, "func(n int)")

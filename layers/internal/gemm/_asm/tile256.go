@@ -8,131 +8,190 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// emit256 emits a tile of rows × 8·vecs for AVX2 with FMA. It reads whole
-// vectors of B, so B must be padded when w is less; masks guard C.
+// tile256 is a tile of rows × 8·vecs for AVX2 with FMA, as it is emitted: the
+// loops of tile512 with sixteen registers, of which twelve are sums.
+type tile256 struct {
+	name       string
+	rows, vecs int
+
+	a, b, bs, bs3, next, apart Register
+	c, ldc, left               Register // what prefetchC has asked for
+	sum                        [][]VecVirtual
+	bv, av                     []VecVirtual
+}
+
+// emit256 emits the tile. It reads whole vectors of B, so B must be padded when w
+// is less; masks guard C.
 func emit256(name string, rows, vecs int) {
 	TEXT(name, NOSPLIT, signature)
 	Doc(fmt.Sprintf("%s is the %d×w tile, 1 ≤ w ≤ %d; rows of B hold %d readable elements.", name, rows, 8*vecs, 8*vecs))
 	Pragma("noescape")
-	k := Load(Param("k"), GP64())
-	a := Load(Param("a"), GP64())
+	t := &tile256{name: name, rows: rows, vecs: vecs}
+	t.bs = Load(Param("bs"), GP64())
+	t.bs3 = thrice(t.bs)
+	t.next, t.apart = Load(Param("next"), GP64()), Load(Param("apart"), GP64())
+	t.ldc, t.left = Load(Param("ldc"), GP64()), GP64()
+	t.sum = make([][]VecVirtual, rows)
+	for i := range t.sum {
+		for range vecs {
+			t.sum[i] = append(t.sum[i], YMM())
+		}
+	}
+	for range vecs {
+		t.bv = append(t.bv, YMM())
+	}
+	t.av = []VecVirtual{YMM(), YMM()}
+	eachTile(name, t.ldc, t.tile)
+}
+
+// tile is one of them.
+func (t *tile256) tile() (lastRow Register) {
+	t.a, t.b = Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	t.c = Load(Param("c"), GP64())
+	MOVQ(U32(t.rows), t.left)
+	for _, row := range t.sum {
+		for _, x := range row {
+			VXORPS(x, x, x)
+		}
+	}
 	rs := Load(Param("rs"), GP64())
-	ks := Load(Param("ks"), GP64())
-	b := Load(Param("b"), GP64())
-	bs := Load(Param("bs"), GP64())
-	c := Load(Param("c"), GP64())
-	ldc := Load(Param("ldc"), GP64())
-	next := Load(Param("next"), GP64())
-	atC, left := GP64(), GP64()
-	MOVQ(c, atC)
-	MOVQ(U32(rows), left)
-	turn := func() {
-		prefetchC(name, 32*vecs, atC, left)
-		prefetchNext(next)
-	}
+	CMPQ(rs, Imm(4))
+	JE(LabelRef(t.name + "_neighbours"))
+	t.rowsApart(rs)
+	JMP(LabelRef(t.name + "_store"))
+	Label(t.name + "_neighbours")
+	t.rowsNeighbours()
+	Label(t.name + "_store")
+	return t.store()
+}
 
-	ptr := rowPointers(rows, 3, a, rs)
-	sum := make([][]VecVirtual, rows)
-	for i := range sum {
-		sum[i] = make([]VecVirtual, vecs)
-		for j := range sum[i] {
-			sum[i][j] = YMM()
-			VXORPS(sum[i][j], sum[i][j], sum[i][j])
-		}
+// rowsApart is for an A stored [m,k].
+func (t *tile256) rowsApart(rs Register) {
+	ptr := rowPointers(t.rows, 3, t.a, rs)
+	step := func(p int) {
+		t.step(p, func(i int) Mem { return element(ptr, 3, rs, i).Offset(4 * p) })
 	}
-	bv := make([]VecVirtual, vecs)
-	for j := range bv {
-		bv[j] = YMM()
-	}
-	av := []VecVirtual{YMM(), YMM()}
-	overK(name, k, func() {
-		for j := range bv {
-			VMOVUPS(Mem{Base: b, Disp: 32 * j}, bv[j])
-		}
-		ADDQ(bs, b)
-		for i := range rows {
-			x := av[i%len(av)]
-			VBROADCASTSS(element(ptr, 3, rs, i), x)
-			for j := range bv {
-				VFMADD231PS(bv[j], x, sum[i][j])
-			}
-		}
+	forward := func(steps int) {
 		for _, p := range ptr {
-			ADDQ(ks, p)
+			ADDQ(Imm(uint64(4*steps)), p)
 		}
-	}, turn)
+	}
+	t.overK("apart", step, forward)
+}
 
-	// Four ways out: whole or masked, adding or not.
+// rowsNeighbours is for an A stored [k,m], or packed that way.
+func (t *tile256) rowsNeighbours() {
+	ks := Load(Param("ks"), GP64())
+	ks3 := thrice(ks)
+	step := func(p int) {
+		t.step(p, func(i int) Mem { return rowAt(t.a, p, ks, ks3).Offset(4 * i) })
+	}
+	forward := func(steps int) {
+		if steps == 1 {
+			ADDQ(ks, t.a)
+			return
+		}
+		LEAQ(Mem{Base: t.a, Index: ks, Scale: uint8(steps)}, t.a)
+	}
+	t.overK("neighbours", step, forward)
+}
+
+// step adds row p of B from here, times A's elements, to the sums.
+func (t *tile256) step(p int, a func(i int) Mem) {
+	m := rowAt(t.b, p, t.bs, t.bs3)
+	for j := range t.bv {
+		VMOVUPS(m.Offset(32*j), t.bv[j])
+	}
+	for i := range t.rows {
+		x := t.av[i%len(t.av)]
+		VBROADCASTSS(a(i), x)
+		for j := range t.bv {
+			VFMADD231PS(t.bv[j], x, t.sum[i][j])
+		}
+	}
+}
+
+// overK emits the loop over k, four steps a turn, and what is left of them.
+// forward moves A's pointers by so many steps.
+func (t *tile256) overK(loop string, step func(p int), forward func(steps int)) {
+	name := t.name + "_" + loop
+	turns := Load(Param("k"), GP64())
+	SHRQ(Imm(2), turns)
+	JZ(LabelRef(name + "_rest"))
+	Label(name + "_loop")
+	for p := range unroll {
+		step(p)
+		if p == 0 {
+			prefetchC(name, 32*t.vecs, t.c, t.left, t.ldc)
+			prefetchNext(t.next, t.apart)
+		}
+	}
+	forward(unroll)
+	LEAQ(Mem{Base: t.b, Index: t.bs, Scale: 4}, t.b)
+	DECQ(turns)
+	JNZ(LabelRef(name + "_loop"))
+	Label(name + "_rest")
+	k := Load(Param("k"), GP64())
+	ANDQ(Imm(unroll-1), k)
+	JZ(LabelRef(t.name + "_store"))
+	Label(name + "_one")
+	step(0)
+	forward(1)
+	ADDQ(t.bs, t.b)
+	DECQ(k)
+	JNZ(LabelRef(name + "_one"))
+}
+
+// store writes the sums to C, or adds them to it, whole or masked.
+func (t *tile256) store() (lastRow Register) {
+	c := Load(Param("c"), GP64())
 	w, flag := Load(Param("w"), GP64()), Load(Param("mode"), GP64())
 	emit := func(masked, adds bool) {
-		for i := range rows {
-			for j := range vecs {
+		for i := range t.rows {
+			for j := range t.vecs {
 				m := Mem{Base: c, Disp: 32 * j}
 				switch {
 				case masked && adds:
-					VMASKMOVPS(m, bv[j], av[0])
-					VADDPS(av[0], sum[i][j], sum[i][j])
+					VMASKMOVPS(m, t.bv[j], t.av[0])
+					VADDPS(t.av[0], t.sum[i][j], t.sum[i][j])
 				case adds:
-					VADDPS(m, sum[i][j], sum[i][j])
+					VADDPS(m, t.sum[i][j], t.sum[i][j])
 				}
 				if masked {
-					VMASKMOVPS(sum[i][j], bv[j], m)
+					VMASKMOVPS(t.sum[i][j], t.bv[j], m)
 				} else {
-					VMOVUPS(sum[i][j], m)
+					VMOVUPS(t.sum[i][j], m)
 				}
 			}
-			if i+1 < rows {
-				ADDQ(ldc, c)
+			if i+1 < t.rows {
+				ADDQ(t.ldc, c)
 			}
 		}
-		VZEROUPPER()
-		RET()
 	}
-	CMPQ(w, Imm(uint64(8*vecs)))
-	JNE(LabelRef(name + "_masked"))
+	out := LabelRef(t.name + "_next")
+	CMPQ(w, Imm(uint64(8*t.vecs)))
+	JNE(LabelRef(t.name + "_masked"))
 	TESTQ(flag, flag)
-	JNZ(LabelRef(name + "_add"))
+	JNZ(LabelRef(t.name + "_add"))
 	emit(false, false)
-	Label(name + "_add")
+	JMP(out)
+	Label(t.name + "_add")
 	emit(false, true)
-	Label(name + "_masked")
+	JMP(out)
+	Label(t.name + "_masked")
 	maskTable := GP64()
 	LEAQ(edge, maskTable)
 	NEGQ(w)
-	for j := range bv { // the table is 16 ones, then 16 zeros; w bits start 16-w back
-		VMOVUPS(Mem{Base: maskTable, Index: w, Scale: 4, Disp: 64 + 32*j}, bv[j])
+	for j := range t.bv { // the table is 16 ones, then 16 zeros; w bits start 16-w back
+		VMOVUPS(Mem{Base: maskTable, Index: w, Scale: 4, Disp: 64 + 32*j}, t.bv[j])
 	}
 	TESTQ(flag, flag)
-	JNZ(LabelRef(name + "_maskedadd"))
+	JNZ(LabelRef(t.name + "_maskedadd"))
 	emit(true, false)
-	Label(name + "_maskedadd")
+	JMP(out)
+	Label(t.name + "_maskedadd")
 	emit(true, true)
-}
-
-// overK emits step unrolled over k, with turn once in every turn of the loop,
-// then step once more for each of the k mod unroll steps left. k must not be
-// zero.
-func overK(name string, k Register, step, turn func()) {
-	count := GP64()
-	MOVQ(k, count)
-	SHRQ(Imm(2), count)
-	JZ(LabelRef(name + "_rest"))
-	Label(name + "_loop")
-	step()
-	turn()
-	for range unroll - 1 {
-		step()
-	}
-	DECQ(count)
-	JNZ(LabelRef(name + "_loop"))
-	Label(name + "_rest")
-	ANDQ(Imm(unroll-1), k)
-	JZ(LabelRef(name + "_store"))
-	Label(name + "_one")
-	step()
-	DECQ(k)
-	JNZ(LabelRef(name + "_one"))
-	Label(name + "_store")
+	return c
 }
 
 // edge is 16 lanes of ones and 16 of zeros, from which a mask of any width up

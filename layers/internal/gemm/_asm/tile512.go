@@ -23,6 +23,7 @@ type tile512 struct {
 	c, left            Register // what prefetchC has asked for
 	sum                [][]VecVirtual
 	bv, av             []VecVirtual
+	valid, add         []Register // masks of C's columns
 }
 
 // emit512 emits the tile. There are three loops over k: for an A whose rows are
@@ -34,46 +35,59 @@ func emit512(name string, rows, vecs int) {
 	Doc(fmt.Sprintf("%s is the %d×w tile, 1 ≤ w ≤ %d.", name, rows, 16*vecs))
 	Pragma("noescape")
 	t := &tile512{name: name, rows: rows, vecs: vecs}
-	t.a = Load(Param("a"), GP64())
 	t.rs = Load(Param("rs"), GP64())
-	t.b = Load(Param("b"), GP64())
 	t.bs = Load(Param("bs"), GP64())
-	t.next = Load(Param("next"), GP64())
-	t.c, t.left = Load(Param("c"), GP64()), GP64()
-	MOVQ(U32(rows), t.left)
+	t.next, t.left = Load(Param("next"), GP64()), GP64()
+	t.valid = masks(vecs, func(Register) {})
+	t.add = masks(vecs, func(bits Register) { // none unless mode says so
+		adds := Load(Param("mode"), GP64())
+		ANDQ(Imm(1), adds)
+		NEGQ(adds)
+		ANDQ(adds, bits)
+	})
 	t.sum = make([][]VecVirtual, rows)
 	for i := range t.sum {
 		for range vecs {
-			x := ZMM()
-			VPXORD(x, x, x)
-			t.sum[i] = append(t.sum[i], x)
+			t.sum[i] = append(t.sum[i], ZMM())
 		}
 	}
 	for range vecs {
 		t.bv = append(t.bv, ZMM())
 	}
 	t.av = []VecVirtual{ZMM(), ZMM()}
+	eachTile(name, parameter("ldc"), t.tile)
+}
 
+// tile is one of them.
+func (t *tile512) tile() (lastRow Register) {
+	t.a, t.b = Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	t.c = Load(Param("c"), GP64())
+	MOVQ(U32(t.rows), t.left)
+	for _, row := range t.sum {
+		for _, x := range row {
+			VPXORD(x, x, x)
+		}
+	}
 	mode := Load(Param("mode"), GP64())
 	TESTQ(U32(2), mode)
-	JZ(LabelRef(name + "_guarded"))
+	JZ(LabelRef(t.name + "_guarded"))
 	CMPQ(t.rs, Imm(4))
-	JE(LabelRef(name + "_neighbours"))
+	JE(LabelRef(t.name + "_neighbours"))
 	t.rowsApart()
-	JMP(LabelRef(name + "_store"))
-	Label(name + "_neighbours")
+	JMP(LabelRef(t.name + "_store"))
+	Label(t.name + "_neighbours")
 	t.rowsNeighbours()
-	JMP(LabelRef(name + "_store"))
-	Label(name + "_guarded")
+	JMP(LabelRef(t.name + "_store"))
+	Label(t.name + "_guarded")
 	t.guarded()
-	Label(name + "_store")
-	t.store()
+	Label(t.name + "_store")
+	return t.store()
 }
 
 // rowsApart is for an A stored [m,k].
 func (t *tile512) rowsApart() {
 	ptr := rowPointers(t.rows, 2, t.a, t.rs)
-	bs3 := t.thrice(t.bs)
+	bs3 := thrice(t.bs)
 	step := func(p int) {
 		t.readB(p, bs3)
 		for i := range t.rows {
@@ -91,7 +105,7 @@ func (t *tile512) rowsApart() {
 // rowsNeighbours is for an A stored [k,m], or packed that way.
 func (t *tile512) rowsNeighbours() {
 	ks := Load(Param("ks"), GP64())
-	bs3 := t.thrice(t.bs)
+	bs3 := thrice(t.bs)
 	step := func(p int) {
 		t.readB(p, bs3)
 		for i := range t.rows {
@@ -115,13 +129,7 @@ func (t *tile512) prefetchA(ks Register) {
 
 // readB reads row p of B from here.
 func (t *tile512) readB(p int, bs3 Register) {
-	m := Mem{Base: t.b}
-	switch p {
-	case 1, 2:
-		m.Index, m.Scale = t.bs, uint8(p)
-	case 3:
-		m.Index, m.Scale = bs3, 1
-	}
+	m := rowAt(t.b, p, t.bs, bs3)
 	for j := range t.bv {
 		VMOVUPS(m.Offset(64*j), t.bv[j])
 	}
@@ -154,8 +162,8 @@ func (t *tile512) overK(loop string, step func(p int), forward func(steps int)) 
 	for p := range unroll {
 		step(p)
 		if p == 0 {
-			prefetchC(name, 64*t.vecs, t.c, t.left)
-			prefetchNext(t.next)
+			prefetchC(name, 64*t.vecs, t.c, t.left, parameter("ldc"))
+			prefetchNext(t.next, parameter("apart"))
 		}
 	}
 	forward(unroll)
@@ -174,21 +182,13 @@ func (t *tile512) overK(loop string, step func(p int), forward func(steps int)) 
 	JNZ(LabelRef(name + "_one"))
 }
 
-// thrice returns 3·x.
-func (t *tile512) thrice(x Register) Register {
-	y := GP64()
-	LEAQ(Mem{Base: x, Index: x, Scale: 2}, y)
-	return y
-}
-
 // guarded is for a B that must not be read beyond w columns.
 func (t *tile512) guarded() {
 	k, ks := Load(Param("k"), GP64()), Load(Param("ks"), GP64())
-	valid := masks(t.vecs, func(Register) {})
 	ptr := rowPointers(t.rows, 3, t.a, t.rs)
 	Label(t.name + "_step")
 	for j := range t.bv {
-		VMOVUPS_Z(Mem{Base: t.b, Disp: 64 * j}, valid[j], t.bv[j])
+		VMOVUPS_Z(Mem{Base: t.b, Disp: 64 * j}, t.valid[j], t.bv[j])
 	}
 	ADDQ(t.bs, t.b)
 	for i := range t.rows {
@@ -202,27 +202,19 @@ func (t *tile512) guarded() {
 }
 
 // store writes the sums to C, or adds them to it.
-func (t *tile512) store() {
+func (t *tile512) store() (lastRow Register) {
 	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
-	valid := masks(t.vecs, func(Register) {})
-	add := masks(t.vecs, func(bits Register) { // none unless mode says so
-		adds := Load(Param("mode"), GP64())
-		ANDQ(Imm(1), adds)
-		NEGQ(adds)
-		ANDQ(adds, bits)
-	})
 	for i := range t.rows {
 		for j := range t.vecs {
 			m := Mem{Base: c, Disp: 64 * j}
-			VADDPS(m, t.sum[i][j], add[j], t.sum[i][j])
-			VMOVUPS(t.sum[i][j], valid[j], m)
+			VADDPS(m, t.sum[i][j], t.add[j], t.sum[i][j])
+			VMOVUPS(t.sum[i][j], t.valid[j], m)
 		}
 		if i+1 < t.rows {
 			ADDQ(ldc, c)
 		}
 	}
-	VZEROUPPER()
-	RET()
+	return c
 }
 
 // masks returns w bits, sixteen to a mask, as change leaves them.

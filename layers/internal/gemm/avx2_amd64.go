@@ -61,40 +61,36 @@ func stripAVX2(s *strip[float32]) {
 	}
 }
 
-// packAAVX2 leaves six rows as one run of [k,6], where a tile reads faster than from
-// rows apart, and fewer as they are.
+// packAAVX2 leaves every tile as one run of [k,rows], where it reads faster than from
+// rows apart. Fewer rows than six are left to Go.
 func packAAVX2(dst []float32, apart int, src []float32, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
-	switch {
-	case rows == 6:
-		_ = dst[(tiles-1)*apart+k*rows+1]
-		if trans {
-			copyTiles6(k, tiles, &src[0], 4*ld, &dst[0], 4*apart)
-			return 1, rows
-		}
-		whole := k &^ 7
-		if whole > 0 {
-			turnTiles6(whole, tiles, &src[0], 4*ld, &dst[0], 4*apart)
-		}
-		for t := 0; t < tiles && whole < k; t++ {
-			packAGo(dst[t*apart+whole*rows:], 0, src[t*rows*ld+whole:], ld, false, 1, rows, rows, k-whole)
-		}
+	if rows < 6 {
+		return packAGo(dst, apart, src, ld, trans, tiles, rows, rows, k)
+	}
+	_ = dst[(tiles-1)*apart+k*rows+1]
+	if trans {
+		copyTiles6(k, tiles, &src[0], 4*ld, &dst[0], 4*apart)
 		return 1, rows
-	case trans:
-		return packAGo(dst, apart, src, ld, true, tiles, rows, rows, k)
 	}
-	rs = k + 16 // not a power of two
-	_ = dst[(tiles-1)*apart+(rows-1)*rs+k-1]
-	for t := range tiles {
-		copyRowsAVX2(rows, k, &src[t*rows*ld], 4*ld, &dst[t*apart], 4*rs)
+	whole := k &^ 7
+	if whole > 0 {
+		turnTiles6(whole, tiles, &src[0], 4*ld, &dst[0], 4*apart)
 	}
-	return rs, 1
+	for t := 0; t < tiles && whole < k; t++ {
+		packAGo(dst[t*apart+whole*rows:], 0, src[t*rows*ld+whole:], ld, false, 1, rows, rows, k-whole)
+	}
+	return 1, rows
 }
 
 // packBAVX2 turns whole 8×8 blocks by vector and leaves the rest to Go.
 func packBAVX2(dst, src []float32, ld int, trans bool, k, w, width int) {
 	if !trans && w == width {
 		_ = dst[k*width-1]
-		copyRowsAVX2(k, w, &src[0], 4*ld, &dst[0], 4*width)
+		if width == 16 {
+			copyPanel16(k, &src[0], 4*ld, &dst[0])
+		} else {
+			copyPanel8(k, &src[0], 4*ld, &dst[0])
+		}
 		return
 	}
 	if w < width {

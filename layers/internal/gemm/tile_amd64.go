@@ -104,15 +104,20 @@ func copy16(k int, src *float32, lds int, dst *float32, ldd int, w int)
 //go:noescape
 func copy32(k int, src *float32, lds int, dst *float32, ldd int, w int)
 
+// copyPanel16 copies k rows of 16 elements, lds bytes apart, into one run.
+//
+//go:noescape
+func copyPanel16(k int, src *float32, lds int, dst *float32)
+
+// copyPanel8 copies k rows of 8 elements, lds bytes apart, into one run.
+//
+//go:noescape
+func copyPanel8(k int, src *float32, lds int, dst *float32)
+
 // copyRows copies rows of n elements; strides in bytes.
 //
 //go:noescape
 func copyRows(rows int, n int, src *float32, lds int, dst *float32, ldd int)
-
-// copyRowsAVX2 copies rows of n elements; strides in bytes.
-//
-//go:noescape
-func copyRowsAVX2(rows int, n int, src *float32, lds int, dst *float32, ldd int)
 
 // copyTiles12 copies k rows into tiles of 12 columns, apart bytes from one to the next.
 //

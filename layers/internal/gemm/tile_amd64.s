@@ -5089,6 +5089,46 @@ copy32_loop:
 	VZEROUPPER
 	RET
 
+// func copyPanel16(k int, src *float32, lds int, dst *float32)
+// Requires: AVX, MMX+
+TEXT ·copyPanel16(SB), NOSPLIT, $0-32
+	MOVQ k+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ lds+16(FP), DX
+	MOVQ dst+24(FP), BX
+
+copyPanel16_row:
+	PREFETCHT0 (CX)(DX*8)
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (BX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(BX)
+	ADDQ       DX, CX
+	ADDQ       $0x40, BX
+	DECQ       AX
+	JNZ        copyPanel16_row
+	VZEROUPPER
+	RET
+
+// func copyPanel8(k int, src *float32, lds int, dst *float32)
+// Requires: AVX, MMX+
+TEXT ·copyPanel8(SB), NOSPLIT, $0-32
+	MOVQ k+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ lds+16(FP), DX
+	MOVQ dst+24(FP), BX
+
+copyPanel8_row:
+	PREFETCHT0 (CX)(DX*8)
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (BX)
+	ADDQ       DX, CX
+	ADDQ       $0x20, BX
+	DECQ       AX
+	JNZ        copyPanel8_row
+	VZEROUPPER
+	RET
+
 // func copyRows(rows int, n int, src *float32, lds int, dst *float32, ldd int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·copyRows(SB), NOSPLIT, $0-48
@@ -5127,51 +5167,6 @@ copyRows_tail:
 	ADDQ      DI, SI
 	DECQ      AX
 	JNZ       copyRows_row
-	VZEROUPPER
-	RET
-
-// func copyRowsAVX2(rows int, n int, src *float32, lds int, dst *float32, ldd int)
-// Requires: AVX, MMX+
-TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
-	MOVQ rows+0(FP), AX
-	MOVQ n+8(FP), CX
-	MOVQ src+16(FP), DX
-	MOVQ lds+24(FP), BX
-	MOVQ dst+32(FP), SI
-	MOVQ ldd+40(FP), DI
-	SHLQ $0x02, CX
-	MOVQ CX, R8
-	ANDQ $-64, R8
-
-copyRowsAVX2_row:
-	LEAQ (DX)(BX*2), R9
-	XORQ R10, R10
-	CMPQ R10, R8
-	JGE  copyRowsAVX2_tail
-
-copyRowsAVX2_loop:
-	PREFETCHT0 (R9)(R10*1)
-	VMOVUPS    (DX)(R10*1), Y0
-	VMOVUPS    32(DX)(R10*1), Y1
-	VMOVUPS    Y0, (SI)(R10*1)
-	VMOVUPS    Y1, 32(SI)(R10*1)
-	ADDQ       $0x40, R10
-	CMPQ       R10, R8
-	JLT        copyRowsAVX2_loop
-
-copyRowsAVX2_tail:
-	CMPQ   R10, CX
-	JGE    copyRowsAVX2_next
-	VMOVSS (DX)(R10*1), X0
-	VMOVSS X0, (SI)(R10*1)
-	ADDQ   $0x04, R10
-	JMP    copyRowsAVX2_tail
-
-copyRowsAVX2_next:
-	ADDQ BX, DX
-	ADDQ DI, SI
-	DECQ AX
-	JNZ  copyRowsAVX2_row
 	VZEROUPPER
 	RET
 

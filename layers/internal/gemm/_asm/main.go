@@ -23,8 +23,9 @@ func main() {
 	}
 	copy512("copy16", 1)
 	copy512("copy32", 2)
-	copyRows("copyRows", true)
-	copyRows("copyRowsAVX2", false)
+	copyPanel("copyPanel16", 2)
+	copyPanel("copyPanel8", 1)
+	copyRows()
 	copyTiles("copyTiles12", true)
 	copyTiles("copyTiles6", false)
 	turnTiles()

@@ -44,26 +44,48 @@ func copy512(name string, vecs int) {
 	RET()
 }
 
+// copyPanel emits a copy of k rows of 8·vecs elements that lie closer in dst.
+func copyPanel(name string, vecs int) {
+	TEXT(name, NOSPLIT, "func(k int, src *float32, lds int, dst *float32)")
+	Doc(fmt.Sprintf("%s copies k rows of %d elements, lds bytes apart, into one run.", name, 8*vecs))
+	Pragma("noescape")
+	k, src, lds := Load(Param("k"), GP64()), Load(Param("src"), GP64()), Load(Param("lds"), GP64())
+	dst := Load(Param("dst"), GP64())
+	v := make([]VecVirtual, vecs)
+	Label(name + "_row")
+	PREFETCHT0(Mem{Base: src, Index: lds, Scale: 8})
+	for j := range v {
+		v[j] = YMM()
+		VMOVUPS(Mem{Base: src, Disp: 32 * j}, v[j])
+		VMOVUPS(v[j], Mem{Base: dst, Disp: 32 * j})
+	}
+	ADDQ(lds, src)
+	ADDQ(Imm(uint64(32*vecs)), dst)
+	DECQ(k)
+	JNZ(LabelRef(name + "_row"))
+	VZEROUPPER()
+	RET()
+}
+
 // copyRows emits a copy of whole rows. While one is copied the one after the
 // next is asked for: rows are as far apart as the operand is wide, where no
 // processor looks ahead by itself.
-func copyRows(name string, wide bool) {
+func copyRows() {
+	const name = "copyRows"
 	TEXT(name, NOSPLIT, "func(rows, n int, src *float32, lds int, dst *float32, ldd int)")
 	Doc(name + " copies rows of n elements; strides in bytes.")
 	Pragma("noescape")
 	rows, n := Load(Param("rows"), GP64()), Load(Param("n"), GP64())
 	src, lds := Load(Param("src"), GP64()), Load(Param("lds"), GP64())
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
-	var valid Register
-	if wide {
-		valid = tailMask(n)
-	}
+	valid := tailMask(n)
 	SHLQ(Imm(2), n)
 	whole, ahead, at := GP64(), GP64(), GP64()
 	MOVQ(n, whole)
 	ANDQ(I32(-64), whole)
 	from := Mem{Base: src, Index: at, Scale: 1}
 	to := Mem{Base: dst, Index: at, Scale: 1}
+	v := ZMM()
 	Label(name + "_row")
 	LEAQ(Mem{Base: src, Index: lds, Scale: 2}, ahead)
 	XORQ(at, at)
@@ -71,35 +93,14 @@ func copyRows(name string, wide bool) {
 	JGE(LabelRef(name + "_tail"))
 	Label(name + "_loop")
 	PREFETCHT0(Mem{Base: ahead, Index: at, Scale: 1})
-	if wide {
-		v := ZMM()
-		VMOVUPS(from, v)
-		VMOVUPS(v, to)
-	} else {
-		v, u := YMM(), YMM()
-		VMOVUPS(from, v)
-		VMOVUPS(from.Offset(32), u)
-		VMOVUPS(v, to)
-		VMOVUPS(u, to.Offset(32))
-	}
+	VMOVUPS(from, v)
+	VMOVUPS(v, to)
 	ADDQ(Imm(64), at)
 	CMPQ(at, whole)
 	JLT(LabelRef(name + "_loop"))
 	Label(name + "_tail")
-	if wide {
-		v := ZMM()
-		VMOVUPS_Z(from, valid, v)
-		VMOVUPS(v, valid, to)
-	} else {
-		CMPQ(at, n)
-		JGE(LabelRef(name + "_next"))
-		v := XMM()
-		VMOVSS(from, v)
-		VMOVSS(v, to)
-		ADDQ(Imm(4), at)
-		JMP(LabelRef(name + "_tail"))
-	}
-	Label(name + "_next")
+	VMOVUPS_Z(from, valid, v)
+	VMOVUPS(v, valid, to)
 	ADDQ(lds, src)
 	ADDQ(ldd, dst)
 	DECQ(rows)

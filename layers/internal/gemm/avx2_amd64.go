@@ -74,7 +74,7 @@ func packAAVX2(dst []float32, apart int, src []float32, ld int, trans bool, tile
 	}
 	whole := k &^ 7
 	if whole > 0 {
-		turnTiles6(whole, tiles, &src[0], 4*ld, &dst[0], 4*apart)
+		turnTiles6(whole, tiles, &src[0], 4*ld, &dst[0], 4*apart, 4*rows)
 	}
 	for t := 0; t < tiles && whole < k; t++ {
 		packAGo(dst[t*apart+whole*rows:], 0, src[t*rows*ld+whole:], ld, false, 1, rows, rows, k-whole)
@@ -82,31 +82,25 @@ func packAAVX2(dst []float32, apart int, src []float32, ld int, trans bool, tile
 	return 1, rows
 }
 
-// packBAVX2 turns whole 8×8 blocks by vector and leaves the rest to Go.
+// packBAVX2 copies or turns whole panels by vector and leaves the rest to Go.
 func packBAVX2(dst, src []float32, ld int, trans bool, k, w, width int) {
-	if !trans && w == width {
-		_ = dst[k*width-1]
-		if width == 16 {
-			copyPanel16(k, &src[0], 4*ld, &dst[0])
-		} else {
-			copyPanel8(k, &src[0], 4*ld, &dst[0])
-		}
-		return
-	}
 	if w < width {
 		packBGo(dst, src, ld, trans, k, w, width)
 		return
 	}
 	_ = dst[k*width-1]
-	for j := 0; j < width; j += 8 {
-		p := 0
-		for ; p+8 <= k; p += 8 {
-			transpose8(&src[j*ld+p], 4*ld, &dst[p*width+j], 4*width)
+	switch {
+	case trans:
+		whole := k &^ 7
+		if whole > 0 {
+			turnTiles8(whole, width/8, &src[0], 4*ld, &dst[0], 32, 4*width)
 		}
-		for ; p < k; p++ {
-			for i := range 8 {
-				dst[p*width+j+i] = src[(j+i)*ld+p]
-			}
+		if whole < k {
+			packBGo(dst[whole*width:], src[whole:], ld, true, k-whole, w, width)
 		}
+	case width == 16:
+		copyPanel16(k, &src[0], 4*ld, &dst[0])
+	default:
+		copyPanel8(k, &src[0], 4*ld, &dst[0])
 	}
 }

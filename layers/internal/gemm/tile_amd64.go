@@ -129,20 +129,20 @@ func copyTiles12(k int, tiles int, src *float32, lds int, dst *float32, apart in
 //go:noescape
 func copyTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int)
 
-// turnTiles6 turns tiles of 6×k into k×6, k a multiple of 8, apart bytes from one to the next; it writes 2 elements beyond each.
-//
-//go:noescape
-func turnTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int)
-
 // transpose16 turns rows×cols, both ≤ 16, into cols rows of 16, padded with zeros; strides in bytes.
 //
 //go:noescape
 func transpose16(src *float32, lds int, dst *float32, ldd int, rows int, cols int)
 
-// transpose8 turns an 8×8 block; strides in bytes.
+// turnTiles6 turns tiles of 6×k into k rows of 8, of which the last 2 are not set; k is a multiple of 8, apart the bytes from a tile to the next.
 //
 //go:noescape
-func transpose8(src *float32, lds int, dst *float32, ldd int)
+func turnTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int, ldd int)
+
+// turnTiles8 turns tiles of 8×k into k rows of 8, of which the last 0 are not set; k is a multiple of 8, apart the bytes from a tile to the next.
+//
+//go:noescape
+func turnTiles8(k int, tiles int, src *float32, lds int, dst *float32, apart int, ldd int)
 
 // peakAVX512 runs n turns of 12 independent vector FMAs on registers.
 func peakAVX512(n int)

@@ -5234,78 +5234,6 @@ copyTiles6_tile:
 	VZEROUPPER
 	RET
 
-// func turnTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int)
-// Requires: AVX, MMX+
-TEXT ·turnTiles6(SB), NOSPLIT, $0-48
-	MOVQ k+0(FP), AX
-	MOVQ tiles+8(FP), CX
-	MOVQ src+16(FP), DX
-	MOVQ lds+24(FP), BX
-	MOVQ dst+32(FP), SI
-	MOVQ apart+40(FP), DI
-	SHLQ $0x02, AX
-
-turnTiles6_tile:
-	LEAQ (DX)(BX*2), R10
-	ADDQ BX, R10
-	MOVQ SI, R8
-	MOVQ AX, R9
-
-turnTiles6_steps:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 256(DX)
-	VMOVUPS    (DX)(BX*1), Y1
-	PREFETCHT0 256(DX)(BX*1)
-	VMOVUPS    (DX)(BX*2), Y2
-	PREFETCHT0 256(DX)(BX*2)
-	VMOVUPS    (R10), Y3
-	PREFETCHT0 256(R10)
-	VMOVUPS    (R10)(BX*1), Y4
-	PREFETCHT0 256(R10)(BX*1)
-	VMOVUPS    (R10)(BX*2), Y5
-	PREFETCHT0 256(R10)(BX*2)
-	VUNPCKLPS  Y1, Y0, Y6
-	VUNPCKHPS  Y1, Y0, Y0
-	VUNPCKLPS  Y3, Y2, Y1
-	VUNPCKHPS  Y3, Y2, Y2
-	VUNPCKLPS  Y5, Y4, Y3
-	VUNPCKHPS  Y5, Y4, Y4
-	VUNPCKLPD  Y1, Y6, Y5
-	VUNPCKHPD  Y1, Y6, Y1
-	VUNPCKHPD  Y3, Y3, Y6
-	VUNPCKLPD  Y2, Y0, Y7
-	VUNPCKHPD  Y2, Y0, Y0
-	VUNPCKHPD  Y4, Y4, Y2
-	VPERM2F128 $0x20, Y3, Y5, Y8
-	VMOVUPS    Y8, (R8)
-	VPERM2F128 $0x20, Y6, Y1, Y8
-	VMOVUPS    Y8, 24(R8)
-	VPERM2F128 $0x20, Y4, Y7, Y8
-	VMOVUPS    Y8, 48(R8)
-	VPERM2F128 $0x20, Y2, Y0, Y8
-	VMOVUPS    Y8, 72(R8)
-	VPERM2F128 $0x31, Y3, Y5, Y3
-	VMOVUPS    Y3, 96(R8)
-	VPERM2F128 $0x31, Y6, Y1, Y1
-	VMOVUPS    Y1, 120(R8)
-	VPERM2F128 $0x31, Y4, Y7, Y1
-	VMOVUPS    Y1, 144(R8)
-	VPERM2F128 $0x31, Y2, Y0, Y0
-	VMOVUPS    Y0, 168(R8)
-	ADDQ       $0x20, DX
-	ADDQ       $0x20, R10
-	ADDQ       $0x000000c0, R8
-	SUBQ       $0x20, R9
-	JNZ        turnTiles6_steps
-	SUBQ       AX, DX
-	LEAQ       (DX)(BX*4), DX
-	LEAQ       (DX)(BX*2), DX
-	ADDQ       DI, SI
-	DECQ       CX
-	JNZ        turnTiles6_tile
-	VZEROUPPER
-	RET
-
 // func transpose16(src *float32, lds int, dst *float32, ldd int, rows int, cols int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·transpose16(SB), NOSPLIT, $0-48
@@ -5543,75 +5471,162 @@ transpose16_done:
 	VZEROUPPER
 	RET
 
-// func transpose8(src *float32, lds int, dst *float32, ldd int)
+// func turnTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int, ldd int)
 // Requires: AVX, MMX+
-TEXT ·transpose8(SB), NOSPLIT, $0-32
-	MOVQ       src+0(FP), AX
-	MOVQ       lds+8(FP), CX
-	MOVQ       dst+16(FP), DX
-	MOVQ       ldd+24(FP), BX
-	VMOVUPS    (AX), Y0
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y1
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y2
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y4
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y5
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y6
-	PREFETCHT1 128(AX)
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y7
-	PREFETCHT1 128(AX)
-	VUNPCKLPS  Y1, Y0, Y8
-	VUNPCKHPS  Y1, Y0, Y0
-	VUNPCKLPS  Y3, Y2, Y1
-	VUNPCKHPS  Y3, Y2, Y2
-	VUNPCKLPS  Y5, Y4, Y3
-	VUNPCKHPS  Y5, Y4, Y4
-	VUNPCKLPS  Y7, Y6, Y5
-	VUNPCKHPS  Y7, Y6, Y6
-	VUNPCKLPD  Y1, Y8, Y7
-	VUNPCKHPD  Y1, Y8, Y1
-	VUNPCKLPD  Y2, Y0, Y8
-	VUNPCKHPD  Y2, Y0, Y0
-	VUNPCKLPD  Y5, Y3, Y2
-	VUNPCKHPD  Y5, Y3, Y3
-	VUNPCKLPD  Y6, Y4, Y5
-	VUNPCKHPD  Y6, Y4, Y4
-	VPERM2F128 $0x20, Y2, Y7, Y6
-	VMOVUPS    Y6, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x20, Y3, Y1, Y6
-	VMOVUPS    Y6, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x20, Y5, Y8, Y6
-	VMOVUPS    Y6, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x20, Y4, Y0, Y6
-	VMOVUPS    Y6, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x31, Y2, Y7, Y2
-	VMOVUPS    Y2, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x31, Y3, Y1, Y1
-	VMOVUPS    Y1, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x31, Y5, Y8, Y1
-	VMOVUPS    Y1, (DX)
-	ADDQ       BX, DX
-	VPERM2F128 $0x31, Y4, Y0, Y0
-	VMOVUPS    Y0, (DX)
+TEXT ·turnTiles6(SB), NOSPLIT, $0-56
+	MOVQ src+16(FP), AX
+	MOVQ lds+24(FP), CX
+	MOVQ ldd+48(FP), DX
+	LEAQ (DX)(DX*2), BX
+
+turnTiles6_tile:
+	LEAQ (AX)(CX*2), R8
+	ADDQ CX, R8
+	MOVQ dst+32(FP), SI
+	MOVQ k+0(FP), DI
+
+turnTiles6_steps:
+	PREFETCHT0  256(AX)
+	PREFETCHT0  256(AX)(CX*1)
+	PREFETCHT0  256(AX)(CX*2)
+	PREFETCHT0  256(R8)
+	PREFETCHT0  256(R8)(CX*1)
+	PREFETCHT0  256(R8)(CX*2)
+	VMOVUPS     (AX), X0
+	VINSERTF128 $0x01, (R8)(CX*1), Y0, Y0
+	VMOVUPS     (AX)(CX*1), X1
+	VINSERTF128 $0x01, (R8)(CX*2), Y1, Y1
+	VMOVUPS     (AX)(CX*2), X2
+	VMOVUPS     (R8), X3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VMOVUPS     Y8, (SI)
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VUNPCKLPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VUNPCKHPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	LEAQ        (SI)(DX*4), SI
+	VMOVUPS     16(AX), X9
+	VINSERTF128 $0x01, 16(R8)(CX*1), Y9, Y9
+	VMOVUPS     16(AX)(CX*1), X10
+	VINSERTF128 $0x01, 16(R8)(CX*2), Y10, Y10
+	VMOVUPS     16(AX)(CX*2), X2
+	VMOVUPS     16(R8), X3
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKHPS   Y10, Y9, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VMOVUPS     Y8, (SI)
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VUNPCKLPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VUNPCKHPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	LEAQ        (SI)(DX*4), SI
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, R8
+	SUBQ        $0x08, DI
+	JNZ         turnTiles6_steps
+	MOVQ        k+0(FP), SI
+	SHLQ        $0x02, SI
+	SUBQ        SI, AX
+	LEAQ        (AX)(CX*4), AX
+	LEAQ        (AX)(CX*2), AX
+	MOVQ        apart+40(FP), SI
+	ADDQ        SI, dst+32(FP)
+	DECQ        tiles+8(FP)
+	JNZ         turnTiles6_tile
+	VZEROUPPER
+	RET
+
+// func turnTiles8(k int, tiles int, src *float32, lds int, dst *float32, apart int, ldd int)
+// Requires: AVX, MMX+
+TEXT ·turnTiles8(SB), NOSPLIT, $0-56
+	MOVQ src+16(FP), AX
+	MOVQ lds+24(FP), CX
+	MOVQ ldd+48(FP), DX
+	LEAQ (DX)(DX*2), BX
+
+turnTiles8_tile:
+	LEAQ (AX)(CX*2), R8
+	ADDQ CX, R8
+	LEAQ (R8)(CX*2), R9
+	ADDQ CX, R9
+	MOVQ dst+32(FP), SI
+	MOVQ k+0(FP), DI
+
+turnTiles8_steps:
+	PREFETCHT0  256(AX)
+	PREFETCHT0  256(AX)(CX*1)
+	PREFETCHT0  256(AX)(CX*2)
+	PREFETCHT0  256(R8)
+	PREFETCHT0  256(R8)(CX*1)
+	PREFETCHT0  256(R8)(CX*2)
+	PREFETCHT0  256(R9)
+	PREFETCHT0  256(R9)(CX*1)
+	VMOVUPS     (AX), X0
+	VINSERTF128 $0x01, (R8)(CX*1), Y0, Y0
+	VMOVUPS     (AX)(CX*1), X1
+	VINSERTF128 $0x01, (R8)(CX*2), Y1, Y1
+	VMOVUPS     (AX)(CX*2), X2
+	VINSERTF128 $0x01, (R9), Y2, Y2
+	VMOVUPS     (R8), X3
+	VINSERTF128 $0x01, (R9)(CX*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VMOVUPS     Y8, (SI)
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VUNPCKLPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VUNPCKHPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	LEAQ        (SI)(DX*4), SI
+	VMOVUPS     16(AX), X9
+	VINSERTF128 $0x01, 16(R8)(CX*1), Y9, Y9
+	VMOVUPS     16(AX)(CX*1), X10
+	VINSERTF128 $0x01, 16(R8)(CX*2), Y10, Y10
+	VMOVUPS     16(AX)(CX*2), X11
+	VINSERTF128 $0x01, 16(R9), Y11, Y11
+	VMOVUPS     16(R8), X12
+	VINSERTF128 $0x01, 16(R9)(CX*1), Y12, Y12
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKHPS   Y10, Y9, Y5
+	VUNPCKLPS   Y12, Y11, Y6
+	VUNPCKHPS   Y12, Y11, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VMOVUPS     Y8, (SI)
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VUNPCKLPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VUNPCKHPD   Y7, Y5, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	LEAQ        (SI)(DX*4), SI
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R9
+	SUBQ        $0x08, DI
+	JNZ         turnTiles8_steps
+	MOVQ        k+0(FP), SI
+	SHLQ        $0x02, SI
+	SUBQ        SI, AX
+	LEAQ        (AX)(CX*4), AX
+	LEAQ        (AX)(CX*4), AX
+	MOVQ        apart+40(FP), SI
+	ADDQ        SI, dst+32(FP)
+	DECQ        tiles+8(FP)
+	JNZ         turnTiles8_tile
 	VZEROUPPER
 	RET
 

@@ -235,116 +235,63 @@ func transpose512() {
 	RET()
 }
 
-// transpose256 emits dst[j,i] = src[i,j] for an 8×8 block.
-func transpose256() {
-	TEXT("transpose8", NOSPLIT, "func(src *float32, lds int, dst *float32, ldd int)")
-	Doc("transpose8 turns an 8×8 block; strides in bytes.")
+// turnTiles emits dst[p,i] = src[i,p] for tiles of six or eight rows, in blocks of
+// eight steps. A step is stored as a whole vector: of six, the next one covers the
+// last two lanes.
+func turnTiles(name string, rows int) {
+	TEXT(name, NOSPLIT, "func(k, tiles int, src *float32, lds int, dst *float32, apart, ldd int)")
+	Doc(fmt.Sprintf("%s turns tiles of %d×k into k rows of 8, of which the last %d are not set; k is a multiple of 8, apart the bytes from a tile to the next.", name, rows, 8-rows))
 	Pragma("noescape")
-	src := Load(Param("src"), GP64())
-	lds := Load(Param("lds"), GP64())
-	dst := Load(Param("dst"), GP64())
-	ldd := Load(Param("ldd"), GP64())
-	var r, t, u [8]VecVirtual
-	for i := range r {
-		r[i] = YMM()
-		VMOVUPS(Mem{Base: src}, r[i])
-		PREFETCHT1(Mem{Base: src, Disp: 128})
-		if i+1 < len(r) {
-			ADDQ(lds, src)
-		}
-	}
-	for i := 0; i < 8; i += 2 {
-		t[i], t[i+1] = YMM(), YMM()
-		VUNPCKLPS(r[i+1], r[i], t[i])
-		VUNPCKHPS(r[i+1], r[i], t[i+1])
-	}
-	for g := 0; g < 8; g += 4 {
-		for j := range 4 {
-			u[g+j] = YMM()
-		}
-		VUNPCKLPD(t[g+2], t[g], u[g])
-		VUNPCKHPD(t[g+2], t[g], u[g+1])
-		VUNPCKLPD(t[g+3], t[g+1], u[g+2])
-		VUNPCKHPD(t[g+3], t[g+1], u[g+3])
-	}
-	for j := range 8 {
-		half := uint64(0x20) // the low 128 bits of both, then the high ones
-		if j >= 4 {
-			half = 0x31
-		}
-		o := YMM()
-		VPERM2F128(Imm(half), u[4+j%4], u[j%4], o)
-		VMOVUPS(o, Mem{Base: dst})
-		if j+1 < 8 {
-			ADDQ(ldd, dst)
-		}
-	}
-	VZEROUPPER()
-	RET()
-}
-
-// turnTiles emits dst[p,i] = src[i,p] for tiles of six rows, eight steps at a time:
-// each is stored as a whole vector, of which the next one covers the last two lanes.
-func turnTiles() {
-	const name, height = "turnTiles6", 6
-	TEXT(name, NOSPLIT, "func(k, tiles int, src *float32, lds int, dst *float32, apart int)")
-	Doc("turnTiles6 turns tiles of 6×k into k×6, k a multiple of 8, apart bytes from one to the next; it writes 2 elements beyond each.")
-	Pragma("noescape")
-	k, tiles := Load(Param("k"), GP64()), Load(Param("tiles"), GP64())
 	src, lds := Load(Param("src"), GP64()), Load(Param("lds"), GP64())
-	dst, apart := Load(Param("dst"), GP64()), Load(Param("apart"), GP64())
-	bytes, to, left := GP64(), GP64(), GP64()
-	SHLQ(Imm(2), k)
-	MOVQ(k, bytes)
+	ldd := Load(Param("ldd"), GP64())
+	ldd3 := thrice(ldd)
+	to, left := GP64(), GP64()
 	Label(name + "_tile")
-	ptr := rowPointers(height, 3, src, lds)
-	MOVQ(dst, to)
-	MOVQ(bytes, left)
+	ptr := rowPointers(rows, 3, src, lds)
+	MOVQ(parameter("dst"), to)
+	MOVQ(parameter("k"), left)
 	Label(name + "_steps")
-	var r, t [height]VecVirtual
-	for i := range r {
-		m := element(ptr, 3, lds, i)
-		r[i] = YMM()
-		VMOVUPS(m, r[i])
-		PREFETCHT0(m.Offset(256))
+	for i := range rows {
+		PREFETCHT0(element(ptr, 3, lds, i).Offset(256))
 	}
-	for i := 0; i < height; i += 2 { // pairs of rows; lanes are steps 0 1 | 4 5, then 2 3 | 6 7
-		t[i], t[i+1] = YMM(), YMM()
-		VUNPCKLPS(r[i+1], r[i], t[i])
-		VUNPCKHPS(r[i+1], r[i], t[i+1])
-	}
-	var four, two [4]VecVirtual // rows 0 to 3, and 4 and 5, of steps j | 4+j
-	for j := range four {
-		four[j] = YMM()
-		if j%2 == 0 {
-			two[j] = t[4+j/2]
-			VUNPCKLPD(t[2+j/2], t[j/2], four[j])
-		} else {
-			two[j] = YMM()
-			VUNPCKHPD(t[2+j/2], t[j/2], four[j])
-			VUNPCKHPD(t[4+j/2], t[4+j/2], two[j])
+	for half := range 2 { // four steps each
+		var r [4]VecVirtual // rows i | 4+i
+		for i := range r {
+			r[i] = YMM()
+			VMOVUPS(element(ptr, 3, lds, i).Offset(16*half), r[i].AsX())
+			if 4+i < rows {
+				VINSERTF128(Imm(1), element(ptr, 3, lds, 4+i).Offset(16*half), r[i], r[i])
+			}
 		}
-	}
-	for p := range 8 {
-		half := uint64(0x20) // the low 128 bits of both, then the high ones
-		if p >= 4 {
-			half = 0x31
+		var t [4]VecVirtual // pairs of rows, at steps 0 1, then 2 3
+		for i := 0; i < 4; i += 2 {
+			t[i], t[i+1] = YMM(), YMM()
+			VUNPCKLPS(r[i+1], r[i], t[i])
+			VUNPCKHPS(r[i+1], r[i], t[i+1])
 		}
-		o := YMM()
-		VPERM2F128(Imm(half), two[p%4], four[p%4], o)
-		VMOVUPS(o, Mem{Base: to, Disp: 4 * height * p})
+		for p := range 4 {
+			o := YMM()
+			if p%2 == 0 {
+				VUNPCKLPD(t[2+p/2], t[p/2], o)
+			} else {
+				VUNPCKHPD(t[2+p/2], t[p/2], o)
+			}
+			VMOVUPS(o, rowAt(to, p, ldd, ldd3))
+		}
+		LEAQ(Mem{Base: to, Index: ldd, Scale: 4}, to)
 	}
 	for _, p := range ptr {
 		ADDQ(Imm(32), p)
 	}
-	ADDQ(U32(8*4*height), to)
-	SUBQ(Imm(32), left)
+	SUBQ(Imm(8), left)
 	JNZ(LabelRef(name + "_steps"))
-	SUBQ(bytes, src) // back to the first step, and on by a tile
+	k := Load(Param("k"), GP64())
+	SHLQ(Imm(2), k)
+	SUBQ(k, src) // back to the first step, and on by a tile
 	LEAQ(Mem{Base: src, Index: lds, Scale: 4}, src)
-	LEAQ(Mem{Base: src, Index: lds, Scale: 2}, src)
-	ADDQ(apart, dst)
-	DECQ(tiles)
+	LEAQ(Mem{Base: src, Index: lds, Scale: uint8(rows - 4)}, src)
+	ADDQ(Load(Param("apart"), GP64()), parameter("dst"))
+	DECQ(parameter("tiles"))
 	JNZ(LabelRef(name + "_tile"))
 	VZEROUPPER()
 	RET()

@@ -53,9 +53,10 @@ func dots(rows int, half bool) {
 			d.pass(0, rows, 0, d.stride)
 			return
 		}
-		// 16 registers hold 8 sums: in several passes, all but the first from the cache.
-		high, long := min(rows, 2), d.stride
-		for high*long > 8 {
+		// 16 registers hold 12 sums and what they are made of: in several passes, all but
+		// the first from the cache.
+		high, long := min(rows, 4), d.stride
+		for high*long > 12 {
 			long /= 2
 		}
 		for r := 0; r < rows; r += high {
@@ -85,7 +86,16 @@ func (d dotter) pass(r0, rows, o0, outs int) {
 			PREFETCHT0(Mem{Base: w[o], Index: d.i, Scale: uint8(d.bytes), Disp: aheadBytes})
 		}
 		// Whichever are fewer stay in registers while the others pass by.
-		if rows <= outs {
+		switch {
+		case d.masked && !d.wide: // the mask has their place
+			for o := range outs {
+				v := d.weights(w[o])
+				for r := range rows {
+					VFMADD231PS(v, d.activations(x[r]), acc[r*outs+o])
+				}
+			}
+			return
+		case rows <= outs:
 			xs := make([]VecVirtual, rows)
 			for r := range rows {
 				xs[r] = d.activations(x[r])

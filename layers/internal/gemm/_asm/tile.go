@@ -32,6 +32,37 @@ func eachTile(name string, ldc Op, one func() (lastRow Register)) {
 	RET()
 }
 
+// overK emits the loop over k of a tile, unroll steps a turn, and what is left of them.
+// step is on row p of B from b, turn is done once in every turn, and forward moves A's
+// pointers by so many steps.
+func overK(tile, loop string, b, bs Register, step func(p int), turn func(loop string), forward func(steps int)) {
+	name := tile + "_" + loop
+	turns := Load(Param("k"), GP64())
+	SHRQ(Imm(2), turns)
+	JZ(LabelRef(name + "_rest"))
+	Label(name + "_loop")
+	for p := range unroll {
+		step(p)
+		if p == 0 {
+			turn(name)
+		}
+	}
+	forward(unroll)
+	LEAQ(Mem{Base: b, Index: bs, Scale: 4}, b)
+	DECQ(turns)
+	JNZ(LabelRef(name + "_loop"))
+	Label(name + "_rest")
+	k := Load(Param("k"), GP64())
+	ANDQ(Imm(unroll-1), k)
+	JZ(LabelRef(tile + "_store"))
+	Label(name + "_one")
+	step(0)
+	forward(1)
+	ADDQ(bs, b)
+	DECQ(k)
+	JNZ(LabelRef(name + "_one"))
+}
+
 // rowPointers returns a pointer for every so many rows of A, at most three: x86
 // addresses p, p+rs and p+2rs from one base.
 func rowPointers(rows, each int, a, rs Register) []Register {

@@ -111,35 +111,13 @@ func (t *tile256) step(p int, a func(i int) Mem) {
 	}
 }
 
-// overK emits the loop over k, four steps a turn, and what is left of them.
-// forward moves A's pointers by so many steps.
+// overK emits the loop over k with one of the ways to read A.
 func (t *tile256) overK(loop string, step func(p int), forward func(steps int)) {
-	name := t.name + "_" + loop
-	turns := Load(Param("k"), GP64())
-	SHRQ(Imm(2), turns)
-	JZ(LabelRef(name + "_rest"))
-	Label(name + "_loop")
-	for p := range unroll {
-		step(p)
-		if p == 0 {
-			prefetchC(name, 32*t.vecs, t.c, t.left, t.ldc)
-			prefetchNext(t.next, t.apart)
-		}
+	ask := func(loop string) {
+		prefetchC(loop, 32*t.vecs, t.c, t.left, t.ldc)
+		prefetchNext(t.next, t.apart)
 	}
-	forward(unroll)
-	LEAQ(Mem{Base: t.b, Index: t.bs, Scale: 4}, t.b)
-	DECQ(turns)
-	JNZ(LabelRef(name + "_loop"))
-	Label(name + "_rest")
-	k := Load(Param("k"), GP64())
-	ANDQ(Imm(unroll-1), k)
-	JZ(LabelRef(t.name + "_store"))
-	Label(name + "_one")
-	step(0)
-	forward(1)
-	ADDQ(t.bs, t.b)
-	DECQ(k)
-	JNZ(LabelRef(name + "_one"))
+	overK(t.name, loop, t.b, t.bs, step, ask, forward)
 }
 
 // store writes the sums to C, or adds them to it, whole or masked.

@@ -10,54 +10,15 @@ func avx2() *isa[float32] {
 		width:   16,
 		band:    256 * rowsMax, // 147 KB: an L2 may have 512 KiB, and a neighbour
 		narrow:  true,
-		strip:   stripAVX2,
-		packA:   packAAVX2,
-		packB:   packBAVX2,
+		strip: stripOf(8,
+			[]tileFunc{6: tile6x16AVX2, 4: tile4x16AVX2, 2: tile2x16AVX2, 1: tile1x16AVX2},
+			[]tileFunc{6: tile6x8AVX2, 4: tile4x8AVX2, 2: tile2x8AVX2, 1: tile1x8AVX2}),
+		packA: packAAVX2,
+		packB: packBAVX2,
 		fma: func(turns int) float64 {
 			peakAVX2(turns)
 			return float64(turns) * 12 * 8 * 2
 		},
-	}
-}
-
-func stripAVX2(s *strip[float32]) {
-	mode := 0
-	if s.acc {
-		mode = 1
-	}
-	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
-	for i := range s.runs {
-		r := &s.runs[i]
-		rs, ks, along := 4*r.rs, 4*r.ks, 4*r.along
-		for t, n := 0, 0; t < r.tiles; t += n {
-			var next *float32
-			var apart int
-			next, apart, n = s.ask(r.tiles - t)
-			a, c := &s.a[r.at+t*r.along], &s.c[(r.row+t*r.height)*s.ldc]
-			if w > 8 {
-				switch r.height {
-				case 6:
-					tile6x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 4:
-					tile4x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 2:
-					tile2x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 1:
-					tile1x16AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				}
-				continue
-			}
-			switch r.height {
-			case 6:
-				tile6x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 4:
-				tile4x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 2:
-				tile2x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 1:
-				tile1x8AVX2(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			}
-		}
 	}
 }
 

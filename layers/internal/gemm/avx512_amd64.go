@@ -11,9 +11,11 @@ func avx512() *isa[float32] {
 		width:   32,
 		band:    depthMax * rowsMax,
 		readsB:  true,
-		strip:   stripAVX512,
-		packA:   packAAVX512,
-		packB:   packBAVX512,
+		strip: stripOf(16,
+			[]tileFunc{12: tile12x32, 8: tile8x32, 4: tile4x32, 2: tile2x32, 1: tile1x32},
+			[]tileFunc{12: tile12x16, 8: tile8x16, 4: tile4x16, 2: tile2x16, 1: tile1x16}),
+		packA: packAAVX512,
+		packB: packBAVX512,
 		fma: func(turns int) float64 {
 			peakAVX512(turns)
 			return float64(turns) * 12 * 16 * 2
@@ -21,54 +23,8 @@ func avx512() *isa[float32] {
 	}
 }
 
-func stripAVX512(s *strip[float32]) {
-	mode := 0
-	if s.acc {
-		mode = 1
-	}
-	if s.whole || s.w%16 == 0 {
-		mode |= 2
-	}
-	k, b, bs, ldc, w := s.k, &s.b[0], 4*s.bs, 4*s.ldc, s.w
-	for i := range s.runs {
-		r := &s.runs[i]
-		rs, ks, along := 4*r.rs, 4*r.ks, 4*r.along
-		for t, n := 0, 0; t < r.tiles; t += n {
-			var next *float32
-			var apart int
-			next, apart, n = s.ask(r.tiles - t)
-			a, c := &s.a[r.at+t*r.along], &s.c[(r.row+t*r.height)*s.ldc]
-			if w > 16 {
-				switch r.height {
-				case 12:
-					tile12x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 8:
-					tile8x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 4:
-					tile4x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 2:
-					tile2x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				case 1:
-					tile1x32(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-				}
-				continue
-			}
-			switch r.height {
-			case 12:
-				tile12x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 8:
-				tile8x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 4:
-				tile4x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 2:
-				tile2x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			case 1:
-				tile1x16(n, k, a, rs, ks, along, b, bs, c, ldc, w, mode, next, apart)
-			}
-		}
-	}
-}
-
+// packAAVX512 leaves rows as they are, closer together, and turns [k,rows] into
+// one run a tile. The copies end up to slack beyond a tile.
 func packAAVX512(dst []float32, apart int, src []float32, ld int, trans bool, tiles, rows, height, k int) (rs, ks int) {
 	if !trans {
 		if rs = k + 16; rs%sameSets == 0 {

@@ -3251,7 +3251,7 @@ tile6x16AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x10
 	JNE     tile6x16AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile6x16AVX2_add
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
@@ -3309,7 +3309,7 @@ tile6x16AVX2_masked:
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y12
 	VMOVUPS    96(R10)(R8*4), Y13
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile6x16AVX2_maskedadd
 	VMASKMOVPS Y0, Y12, (DI)
 	VMASKMOVPS Y1, Y13, 32(DI)
@@ -3610,7 +3610,7 @@ tile6x8AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x08
 	JNE     tile6x8AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile6x8AVX2_add
 	VMOVUPS Y0, (DI)
 	ADDQ    SI, DI
@@ -3649,7 +3649,7 @@ tile6x8AVX2_masked:
 	LEAQ       edge<>+0(SB), R10
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y6
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile6x8AVX2_maskedadd
 	VMASKMOVPS Y0, Y6, (DI)
 	ADDQ       SI, DI
@@ -3938,7 +3938,7 @@ tile4x16AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x10
 	JNE     tile4x16AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile4x16AVX2_add
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
@@ -3980,7 +3980,7 @@ tile4x16AVX2_masked:
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y8
 	VMOVUPS    96(R10)(R8*4), Y9
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile4x16AVX2_maskedadd
 	VMASKMOVPS Y0, Y8, (DI)
 	VMASKMOVPS Y1, Y9, 32(DI)
@@ -4219,7 +4219,7 @@ tile4x8AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x08
 	JNE     tile4x8AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile4x8AVX2_add
 	VMOVUPS Y0, (DI)
 	ADDQ    SI, DI
@@ -4248,7 +4248,7 @@ tile4x8AVX2_masked:
 	LEAQ       edge<>+0(SB), R10
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y4
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile4x8AVX2_maskedadd
 	VMASKMOVPS Y0, Y4, (DI)
 	ADDQ       SI, DI
@@ -4457,7 +4457,7 @@ tile2x16AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x10
 	JNE     tile2x16AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile2x16AVX2_add
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
@@ -4483,7 +4483,7 @@ tile2x16AVX2_masked:
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y4
 	VMOVUPS    96(R10)(R8*4), Y5
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile2x16AVX2_maskedadd
 	VMASKMOVPS Y0, Y4, (DI)
 	VMASKMOVPS Y1, Y5, 32(DI)
@@ -4656,7 +4656,7 @@ tile2x8AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x08
 	JNE     tile2x8AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile2x8AVX2_add
 	VMOVUPS Y0, (DI)
 	ADDQ    SI, DI
@@ -4675,7 +4675,7 @@ tile2x8AVX2_masked:
 	LEAQ       edge<>+0(SB), R10
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y2
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile2x8AVX2_maskedadd
 	VMASKMOVPS Y0, Y2, (DI)
 	ADDQ       SI, DI
@@ -4840,7 +4840,7 @@ tile1x16AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x10
 	JNE     tile1x16AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile1x16AVX2_add
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
@@ -4858,7 +4858,7 @@ tile1x16AVX2_masked:
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y2
 	VMOVUPS    96(R10)(R8*4), Y3
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile1x16AVX2_maskedadd
 	VMASKMOVPS Y0, Y2, (DI)
 	VMASKMOVPS Y1, Y3, 32(DI)
@@ -5000,7 +5000,7 @@ tile1x8AVX2_store:
 	MOVQ    mode+88(FP), R9
 	CMPQ    R8, $0x08
 	JNE     tile1x8AVX2_masked
-	TESTQ   R9, R9
+	TESTQ   $0x00000001, R9
 	JNZ     tile1x8AVX2_add
 	VMOVUPS Y0, (DI)
 	JMP     tile1x8AVX2_next
@@ -5014,7 +5014,7 @@ tile1x8AVX2_masked:
 	LEAQ       edge<>+0(SB), R10
 	NEGQ       R8
 	VMOVUPS    64(R10)(R8*4), Y1
-	TESTQ      R9, R9
+	TESTQ      $0x00000001, R9
 	JNZ        tile1x8AVX2_maskedadd
 	VMASKMOVPS Y0, Y1, (DI)
 	JMP        tile1x8AVX2_next

@@ -149,7 +149,7 @@ func (t *tile256) store() (lastRow Register) {
 	out := LabelRef(t.name + "_next")
 	CMPQ(w, Imm(uint64(8*t.vecs)))
 	JNE(LabelRef(t.name + "_masked"))
-	TESTQ(flag, flag)
+	TESTQ(U32(1), flag)
 	JNZ(LabelRef(t.name + "_add"))
 	emit(false, false)
 	JMP(out)
@@ -163,7 +163,7 @@ func (t *tile256) store() (lastRow Register) {
 	for j := range t.bv { // the table is 16 ones, then 16 zeros; w bits start 16-w back
 		VMOVUPS(Mem{Base: maskTable, Index: w, Scale: 4, Disp: 64 + 32*j}, t.bv[j])
 	}
-	TESTQ(flag, flag)
+	TESTQ(U32(1), flag)
 	JNZ(LabelRef(t.name + "_maskedadd"))
 	emit(true, false)
 	JMP(out)

@@ -13,22 +13,25 @@ import (
 // shows in the bits.
 const (
 	depthMax  = 512
-	regionMax = 1 << 19 // elements of B packed at a time, 2 MiB of float32: more would leave a shared L3, less would read A more often
+	regionMax = 1 << 20 // elements of B packed at a time, 4 MiB of float32: more would leave a shared L3, less would read A more often
 	rowsMax   = 144     // rows of C in a task, at most
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
-	tasksEach = 6       // tasks a thread, so that the last one to finish is not late
+	tasksEach = 6       // spans of columns for a thread, at most
 
 	// Copies cost a tenth of a training product's time, so an operand is read
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
 	// an 8-way L1, and a panel of B whose rows are on as many pages as it has
-	// rows misses the TLB. Measured on Zen 4 and Emerald Rapids.
+	// rows misses the TLB. Measured on Zen 4, Emerald Rapids and Granite Rapids.
 	slack     = 32      // elements that packA may leave between rows, and write beyond the last
 	farRows   = 1024    // elements
 	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
 	fewRows   = 64      // of C: too few to earn back a copy of B
+	someRows  = 256     // of C: too few to earn back a copy of a B that the L2 has
+	manyRows  = 1024    // of C: enough to earn back a copy of a B whose rows fall into few sets of the L1
 	shallow   = 320     // steps of k whose panel stays in an L1 of 48 KiB: a deeper one, of rows more than 2 KiB apart, waits for the L2 at each tile
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
+	veryMany  = 512     // columns of C: enough to earn back a copy of any transposed A
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
 	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed
 	deepBlock = 256     // steps of k that give tiles the time to ask for what comes next
@@ -121,15 +124,18 @@ func (x *plan[T]) choose() {
 	}
 	s := x.isa
 	aligned := x.ldb%lineElements == 0 // else a row of a panel is three lines, not two
-	near := x.ldb <= farRows/2 || x.ldb < farRows && aligned && x.depth <= shallow
-	near = near && !(s.narrow && x.ldb%sameSets == 0)
+	near := x.ldb <= farRows/2 || x.ldb < farRows && aligned && (x.depth <= shallow || x.m <= someRows)
+	near = near && !(x.ldb%sameSets == 0 && (s.narrow || x.m >= manyRows))
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
 	enough := manyCols
 	// A transposed A has a tile's rows side by side: only steps that all fall into one or two sets are worth a copy.
 	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
-	if x.transA && s.narrow {
+	switch {
+	case x.transA && s.narrow:
 		enough, clash = someCols, true
+	case x.transA && x.n >= veryMany:
+		clash = true
 	}
 	x.packsA = s.packsA || clash && x.n >= enough && x.m >= rowsMin
 }

@@ -1,30 +1,50 @@
 package gemm
 
-import "runtime"
+import (
+	"math"
+	"runtime"
+)
 
-// partition cuts the region for so many threads and returns the number of
-// tasks. It may depend on the threads because it cuts C only.
+// reread is what a task's operands cost beside its multiply-adds, measured on
+// Granite Rapids: reading an element of B again for a band of rows takes the time of
+// so many rows' multiply-adds with it, and one of A, for a span of columns, that of so
+// many columns'.
+const reread = 24
+
+// partition cuts the region for so many threads and returns the number of tasks,
+// bands of rows by spans of columns. Few large tasks read least again, many small
+// ones end together. Tasks taken in turns end no later than their sum over the
+// threads and one task, less a thread's share of it (Graham, 1966), and rather sooner
+// where each thread gets as many: the cut with the least of that is taken. It may
+// depend on the threads because it cuts C only.
 func (x *plan[T]) partition(threads int) int {
 	x.packs, x.threads = 0, threads
 	if x.packsB {
 		x.packs = x.panels() * ((x.steps + x.depth - 1) / x.depth)
 	}
-	w := x.isa.width
-	x.rows, x.span = x.band(), (x.cols+w-1)/w*w
-	for {
-		bands := (x.m + x.rows - 1) / x.rows
-		x.spans = (x.cols + x.span - 1) / x.span
-		switch {
-		case bands*x.spans >= tasksEach*threads:
-			return x.packs + bands*x.spans
-		case x.rows > rowsMin && x.m > rowsMin:
-			x.rows -= rowsMin
-		case x.span > 2*w:
-			x.span = (x.span/2 + w - 1) / w * w
-		default:
-			return x.packs + bands*x.spans
+	w, panels := x.isa.width, x.panels()
+	readA, readB := reread, reread
+	if x.packsA {
+		readA *= 2
+	}
+	least, most := math.MaxInt, x.band()
+	for rows := rowsMin; rows <= most; rows += x.isa.heights[0] {
+		bands := (x.m + rows - 1) / rows
+		for spans := 1; spans <= min(panels, tasksEach*threads); spans++ {
+			span := (panels + spans - 1) / spans * w
+			sum := x.m*x.cols + readB*bands*x.cols + readA*spans*x.m
+			task := rows*span + readB*span + readA*rows
+			late := (threads - 1) * task
+			if (x.m+rows/2)/rows*spans%threads != 0 {
+				late += threads * task / 4
+			}
+			if cost := sum + late; cost < least {
+				least, x.rows, x.span = cost, rows, span
+			}
 		}
 	}
+	x.spans = (x.cols + x.span - 1) / x.span
+	return x.packs + (x.m+x.rows-1)/x.rows*x.spans
 }
 
 // do is task i. The tasks that pack come first and For hands tasks out in
@@ -44,7 +64,8 @@ func (x *plan[T]) do(e *engine[T], i int) {
 	i -= x.packs
 	i0, j0 := i/x.spans*x.rows, i%x.spans*x.span
 	w := e.workers.Get().(*worker[T])
-	x.compute(w, i0, min(i0+x.rows, x.m), j0, min(j0+x.span, x.cols), i0+x.threads*x.rows)
+	following := (i + x.threads) / x.spans * x.rows
+	x.compute(w, i0, min(i0+x.rows, x.m), j0, min(j0+x.span, x.cols), following)
 	w.strip = strip[T]{}
 	e.workers.Put(w)
 }

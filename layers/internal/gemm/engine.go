@@ -31,7 +31,7 @@ const (
 	manyRows  = 1024    // of C: enough to earn back a copy of a B whose rows fall into few sets of the L1
 	shallow   = 320     // steps of k whose panel stays in an L1 of 48 KiB: a deeper one, of rows more than 2 KiB apart, waits for the L2 at each tile
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
-	veryMany  = 512     // columns of C: enough to earn back a copy of any transposed A
+	longRows  = 192     // elements of a transposed A, more than a tile's: its steps lie too far apart to be read without waiting
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
 	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed
 	deepBlock = 256     // steps of k that give tiles the time to ask for what comes next
@@ -129,12 +129,12 @@ func (x *plan[T]) choose() {
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
 	enough := manyCols
-	// A transposed A has a tile's rows side by side: only steps that all fall into one or two sets are worth a copy.
+	// A transposed A has a tile's rows side by side: steps that all fall into one or two sets are worth a copy, and those far apart.
 	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
 	switch {
 	case x.transA && s.narrow:
 		enough, clash = someCols, true
-	case x.transA && x.n >= veryMany:
+	case x.transA && x.lda >= longRows:
 		clash = true
 	}
 	x.packsA = s.packsA || clash && x.n >= enough && x.m >= rowsMin

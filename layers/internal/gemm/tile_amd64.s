@@ -306,8 +306,10 @@ tile12x32_apart_one:
 tile12x32_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile12x32_neighbours_rest
 
 tile12x32_neighbours_loop:
@@ -343,8 +345,8 @@ tile12x32_neighbours_loop:
 	VBROADCASTSS     44(SI), Z26
 	VFMADD231PS      Z24, Z26, Z22
 	VFMADD231PS      Z25, Z26, Z23
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile12x32_neighbours_asked
@@ -388,8 +390,8 @@ tile12x32_neighbours_asked:
 	VBROADCASTSS     44(SI), Z26
 	VFMADD231PS      Z24, Z26, Z22
 	VFMADD231PS      Z25, Z26, Z23
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z24
 	VMOVUPS          64(DI)(CX*2), Z25
@@ -423,8 +425,8 @@ tile12x32_neighbours_asked:
 	VBROADCASTSS     44(SI), Z26
 	VFMADD231PS      Z24, Z26, Z22
 	VFMADD231PS      Z25, Z26, Z23
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z24
 	VMOVUPS          64(DI)(R10*1), Z25
@@ -458,11 +460,11 @@ tile12x32_neighbours_asked:
 	VBROADCASTSS     44(SI), Z26
 	VFMADD231PS      Z24, Z26, Z22
 	VFMADD231PS      Z25, Z26, Z23
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile12x32_neighbours_loop
 
 tile12x32_neighbours_rest:
@@ -503,8 +505,8 @@ tile12x32_neighbours_one:
 	VBROADCASTSS     44(SI), Z26
 	VFMADD231PS      Z24, Z26, Z22
 	VFMADD231PS      Z25, Z26, Z23
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -795,8 +797,10 @@ tile12x16_apart_one:
 tile12x16_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile12x16_neighbours_rest
 
 tile12x16_neighbours_loop:
@@ -813,8 +817,8 @@ tile12x16_neighbours_loop:
 	VFMADD231PS.BCST 36(SI), Z12, Z9
 	VFMADD231PS.BCST 40(SI), Z12, Z10
 	VFMADD231PS.BCST 44(SI), Z12, Z11
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile12x16_neighbours_asked
@@ -838,8 +842,8 @@ tile12x16_neighbours_asked:
 	VFMADD231PS.BCST 36(SI), Z12, Z9
 	VFMADD231PS.BCST 40(SI), Z12, Z10
 	VFMADD231PS.BCST 44(SI), Z12, Z11
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -854,8 +858,8 @@ tile12x16_neighbours_asked:
 	VFMADD231PS.BCST 36(SI), Z12, Z9
 	VFMADD231PS.BCST 40(SI), Z12, Z10
 	VFMADD231PS.BCST 44(SI), Z12, Z11
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -870,11 +874,11 @@ tile12x16_neighbours_asked:
 	VFMADD231PS.BCST 36(SI), Z12, Z9
 	VFMADD231PS.BCST 40(SI), Z12, Z10
 	VFMADD231PS.BCST 44(SI), Z12, Z11
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile12x16_neighbours_loop
 
 tile12x16_neighbours_rest:
@@ -896,8 +900,8 @@ tile12x16_neighbours_one:
 	VFMADD231PS.BCST 36(SI), Z12, Z9
 	VFMADD231PS.BCST 40(SI), Z12, Z10
 	VFMADD231PS.BCST 44(SI), Z12, Z11
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       44(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       44(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -1187,8 +1191,10 @@ tile8x32_apart_one:
 tile8x32_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile8x32_neighbours_rest
 
 tile8x32_neighbours_loop:
@@ -1214,8 +1220,8 @@ tile8x32_neighbours_loop:
 	VBROADCASTSS     28(SI), Z18
 	VFMADD231PS      Z16, Z18, Z14
 	VFMADD231PS      Z17, Z18, Z15
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile8x32_neighbours_asked
@@ -1249,8 +1255,8 @@ tile8x32_neighbours_asked:
 	VBROADCASTSS     28(SI), Z18
 	VFMADD231PS      Z16, Z18, Z14
 	VFMADD231PS      Z17, Z18, Z15
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z16
 	VMOVUPS          64(DI)(CX*2), Z17
@@ -1274,8 +1280,8 @@ tile8x32_neighbours_asked:
 	VBROADCASTSS     28(SI), Z18
 	VFMADD231PS      Z16, Z18, Z14
 	VFMADD231PS      Z17, Z18, Z15
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z16
 	VMOVUPS          64(DI)(R10*1), Z17
@@ -1299,11 +1305,11 @@ tile8x32_neighbours_asked:
 	VBROADCASTSS     28(SI), Z18
 	VFMADD231PS      Z16, Z18, Z14
 	VFMADD231PS      Z17, Z18, Z15
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile8x32_neighbours_loop
 
 tile8x32_neighbours_rest:
@@ -1334,8 +1340,8 @@ tile8x32_neighbours_one:
 	VBROADCASTSS     28(SI), Z18
 	VFMADD231PS      Z16, Z18, Z14
 	VFMADD231PS      Z17, Z18, Z15
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -1561,8 +1567,10 @@ tile8x16_apart_one:
 tile8x16_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile8x16_neighbours_rest
 
 tile8x16_neighbours_loop:
@@ -1575,8 +1583,8 @@ tile8x16_neighbours_loop:
 	VFMADD231PS.BCST 20(SI), Z8, Z5
 	VFMADD231PS.BCST 24(SI), Z8, Z6
 	VFMADD231PS.BCST 28(SI), Z8, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile8x16_neighbours_asked
@@ -1596,8 +1604,8 @@ tile8x16_neighbours_asked:
 	VFMADD231PS.BCST 20(SI), Z8, Z5
 	VFMADD231PS.BCST 24(SI), Z8, Z6
 	VFMADD231PS.BCST 28(SI), Z8, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -1608,8 +1616,8 @@ tile8x16_neighbours_asked:
 	VFMADD231PS.BCST 20(SI), Z8, Z5
 	VFMADD231PS.BCST 24(SI), Z8, Z6
 	VFMADD231PS.BCST 28(SI), Z8, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -1620,11 +1628,11 @@ tile8x16_neighbours_asked:
 	VFMADD231PS.BCST 20(SI), Z8, Z5
 	VFMADD231PS.BCST 24(SI), Z8, Z6
 	VFMADD231PS.BCST 28(SI), Z8, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile8x16_neighbours_loop
 
 tile8x16_neighbours_rest:
@@ -1642,8 +1650,8 @@ tile8x16_neighbours_one:
 	VFMADD231PS.BCST 20(SI), Z8, Z5
 	VFMADD231PS.BCST 24(SI), Z8, Z6
 	VFMADD231PS.BCST 28(SI), Z8, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       28(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       28(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -1850,8 +1858,10 @@ tile4x32_apart_one:
 tile4x32_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile4x32_neighbours_rest
 
 tile4x32_neighbours_loop:
@@ -1867,8 +1877,8 @@ tile4x32_neighbours_loop:
 	VBROADCASTSS     12(SI), Z10
 	VFMADD231PS      Z8, Z10, Z6
 	VFMADD231PS      Z9, Z10, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile4x32_neighbours_asked
@@ -1892,8 +1902,8 @@ tile4x32_neighbours_asked:
 	VBROADCASTSS     12(SI), Z10
 	VFMADD231PS      Z8, Z10, Z6
 	VFMADD231PS      Z9, Z10, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z8
 	VMOVUPS          64(DI)(CX*2), Z9
@@ -1907,8 +1917,8 @@ tile4x32_neighbours_asked:
 	VBROADCASTSS     12(SI), Z10
 	VFMADD231PS      Z8, Z10, Z6
 	VFMADD231PS      Z9, Z10, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z8
 	VMOVUPS          64(DI)(R10*1), Z9
@@ -1922,11 +1932,11 @@ tile4x32_neighbours_asked:
 	VBROADCASTSS     12(SI), Z10
 	VFMADD231PS      Z8, Z10, Z6
 	VFMADD231PS      Z9, Z10, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile4x32_neighbours_loop
 
 tile4x32_neighbours_rest:
@@ -1947,8 +1957,8 @@ tile4x32_neighbours_one:
 	VBROADCASTSS     12(SI), Z10
 	VFMADD231PS      Z8, Z10, Z6
 	VFMADD231PS      Z9, Z10, Z7
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -2109,8 +2119,10 @@ tile4x16_apart_one:
 tile4x16_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile4x16_neighbours_rest
 
 tile4x16_neighbours_loop:
@@ -2119,8 +2131,8 @@ tile4x16_neighbours_loop:
 	VFMADD231PS.BCST 4(SI), Z4, Z1
 	VFMADD231PS.BCST 8(SI), Z4, Z2
 	VFMADD231PS.BCST 12(SI), Z4, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile4x16_neighbours_asked
@@ -2136,27 +2148,27 @@ tile4x16_neighbours_asked:
 	VFMADD231PS.BCST 4(SI), Z4, Z1
 	VFMADD231PS.BCST 8(SI), Z4, Z2
 	VFMADD231PS.BCST 12(SI), Z4, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VFMADD231PS.BCST 4(SI), Z4, Z1
 	VFMADD231PS.BCST 8(SI), Z4, Z2
 	VFMADD231PS.BCST 12(SI), Z4, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VFMADD231PS.BCST 4(SI), Z4, Z1
 	VFMADD231PS.BCST 8(SI), Z4, Z2
 	VFMADD231PS.BCST 12(SI), Z4, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile4x16_neighbours_loop
 
 tile4x16_neighbours_rest:
@@ -2170,8 +2182,8 @@ tile4x16_neighbours_one:
 	VFMADD231PS.BCST 4(SI), Z4, Z1
 	VFMADD231PS.BCST 8(SI), Z4, Z2
 	VFMADD231PS.BCST 12(SI), Z4, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       12(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       12(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -2327,8 +2339,10 @@ tile2x32_apart_one:
 tile2x32_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile2x32_neighbours_rest
 
 tile2x32_neighbours_loop:
@@ -2339,8 +2353,8 @@ tile2x32_neighbours_loop:
 	VBROADCASTSS     4(SI), Z6
 	VFMADD231PS      Z4, Z6, Z2
 	VFMADD231PS      Z5, Z6, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile2x32_neighbours_asked
@@ -2359,8 +2373,8 @@ tile2x32_neighbours_asked:
 	VBROADCASTSS     4(SI), Z6
 	VFMADD231PS      Z4, Z6, Z2
 	VFMADD231PS      Z5, Z6, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z4
 	VMOVUPS          64(DI)(CX*2), Z5
@@ -2369,8 +2383,8 @@ tile2x32_neighbours_asked:
 	VBROADCASTSS     4(SI), Z6
 	VFMADD231PS      Z4, Z6, Z2
 	VFMADD231PS      Z5, Z6, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z4
 	VMOVUPS          64(DI)(R10*1), Z5
@@ -2379,11 +2393,11 @@ tile2x32_neighbours_asked:
 	VBROADCASTSS     4(SI), Z6
 	VFMADD231PS      Z4, Z6, Z2
 	VFMADD231PS      Z5, Z6, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile2x32_neighbours_loop
 
 tile2x32_neighbours_rest:
@@ -2399,8 +2413,8 @@ tile2x32_neighbours_one:
 	VBROADCASTSS     4(SI), Z6
 	VFMADD231PS      Z4, Z6, Z2
 	VFMADD231PS      Z5, Z6, Z3
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -2527,16 +2541,18 @@ tile2x16_apart_one:
 tile2x16_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile2x16_neighbours_rest
 
 tile2x16_neighbours_loop:
 	VMOVUPS          (DI), Z2
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST 4(SI), Z2, Z1
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile2x16_neighbours_asked
@@ -2550,23 +2566,23 @@ tile2x16_neighbours_asked:
 	VMOVUPS          (DI)(CX*1), Z2
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST 4(SI), Z2, Z1
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z2
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST 4(SI), Z2, Z1
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z2
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST 4(SI), Z2, Z1
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile2x16_neighbours_loop
 
 tile2x16_neighbours_rest:
@@ -2578,8 +2594,8 @@ tile2x16_neighbours_one:
 	VMOVUPS          (DI), Z2
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST 4(SI), Z2, Z1
-	PREFETCHT0       (SI)(R9*8)
-	PREFETCHT0       4(SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
+	PREFETCHT0       4(SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -2707,8 +2723,10 @@ tile1x32_apart_one:
 tile1x32_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile1x32_neighbours_rest
 
 tile1x32_neighbours_loop:
@@ -2716,7 +2734,7 @@ tile1x32_neighbours_loop:
 	VMOVUPS          64(DI), Z3
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST (SI), Z3, Z1
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile1x32_neighbours_asked
@@ -2732,22 +2750,22 @@ tile1x32_neighbours_asked:
 	VMOVUPS          64(DI)(CX*1), Z3
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST (SI), Z3, Z1
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z2
 	VMOVUPS          64(DI)(CX*2), Z3
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST (SI), Z3, Z1
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z2
 	VMOVUPS          64(DI)(R10*1), Z3
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST (SI), Z3, Z1
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile1x32_neighbours_loop
 
 tile1x32_neighbours_rest:
@@ -2760,7 +2778,7 @@ tile1x32_neighbours_one:
 	VMOVUPS          64(DI), Z3
 	VFMADD231PS.BCST (SI), Z2, Z0
 	VFMADD231PS.BCST (SI), Z3, Z1
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX
@@ -2873,14 +2891,16 @@ tile1x16_apart_one:
 tile1x16_neighbours:
 	MOVQ ks+32(FP), R9
 	LEAQ (CX)(CX*2), R10
-	MOVQ k+8(FP), R11
-	SHRQ $0x02, R11
+	MOVQ R9, R11
+	SHLQ $0x02, R11
+	MOVQ k+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   tile1x16_neighbours_rest
 
 tile1x16_neighbours_loop:
 	VMOVUPS          (DI), Z1
 	VFMADD231PS.BCST (SI), Z1, Z0
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	SUBQ             $0x01, BX
 	JLT              tile1x16_neighbours_asked
@@ -2893,18 +2913,18 @@ tile1x16_neighbours_asked:
 	ADDQ             apart+104(FP), DX
 	VMOVUPS          (DI)(CX*1), Z1
 	VFMADD231PS.BCST (SI), Z1, Z0
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(CX*2), Z1
 	VFMADD231PS.BCST (SI), Z1, Z0
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	VMOVUPS          (DI)(R10*1), Z1
 	VFMADD231PS.BCST (SI), Z1, Z0
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	LEAQ             (DI)(CX*4), DI
-	DECQ             R11
+	DECQ             R12
 	JNZ              tile1x16_neighbours_loop
 
 tile1x16_neighbours_rest:
@@ -2915,7 +2935,7 @@ tile1x16_neighbours_rest:
 tile1x16_neighbours_one:
 	VMOVUPS          (DI), Z1
 	VFMADD231PS.BCST (SI), Z1, Z0
-	PREFETCHT0       (SI)(R9*8)
+	PREFETCHT0       (SI)(R11*8)
 	ADDQ             R9, SI
 	ADDQ             CX, DI
 	DECQ             BX

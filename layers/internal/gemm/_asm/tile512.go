@@ -105,25 +105,27 @@ func (t *tile512) rowsApart() {
 // rowsNeighbours is for an A stored [k,m], or packed that way.
 func (t *tile512) rowsNeighbours() {
 	ks := Load(Param("ks"), GP64())
-	bs3 := thrice(t.bs)
+	bs3, ahead := thrice(t.bs), GP64()
+	MOVQ(ks, ahead)
+	SHLQ(Imm(2), ahead)
 	step := func(p int) {
 		t.readB(p, bs3)
 		for i := range t.rows {
 			t.multiply(i, Mem{Base: t.a, Disp: 4 * i}, i%2 == 0)
 		}
-		t.prefetchA(ks)
+		t.prefetchA(ahead)
 		ADDQ(ks, t.a)
 	}
 	t.overK("neighbours", step, func(int) {})
 }
 
-// prefetchA asks for A eight steps ahead. Its next step is on another page as often
-// as not: there no processor looks ahead by itself, and a band's first panel would
-// wait for memory at every step.
-func (t *tile512) prefetchA(ks Register) {
-	PREFETCHT0(Mem{Base: t.a, Index: ks, Scale: 8})
+// prefetchA asks for A thirty-two steps ahead, as long as an L3 takes to answer. Its
+// next step is on another page as often as not: there no processor looks ahead by
+// itself, and a band's first panel would wait at every step. ahead is four steps.
+func (t *tile512) prefetchA(ahead Register) {
+	PREFETCHT0(Mem{Base: t.a, Index: ahead, Scale: 8})
 	if t.rows > 1 {
-		PREFETCHT0(Mem{Base: t.a, Index: ks, Scale: 8, Disp: 4 * (t.rows - 1)})
+		PREFETCHT0(Mem{Base: t.a, Index: ahead, Scale: 8, Disp: 4 * (t.rows - 1)})
 	}
 }
 

@@ -11,6 +11,7 @@ func avx512() *isa[float32] {
 		width:   32,
 		band:    depthMax * rowsMax,
 		readsB:  true,
+		roomy:   ways() >= 12,
 		strip: stripOf(16,
 			[]tileFunc{12: tile12x32, 8: tile8x32, 4: tile4x32, 2: tile2x32, 1: tile1x32},
 			[]tileFunc{12: tile12x16, 8: tile8x16, 4: tile4x16, 2: tile2x16, 1: tile1x16}),

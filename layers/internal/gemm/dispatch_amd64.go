@@ -2,7 +2,10 @@
 
 package gemm
 
-import "golang.org/x/sys/cpu"
+import (
+	"github.com/klauspost/cpuid/v2"
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate sh -c "cd _asm && go run . -out ../tile_amd64.s -stubs ../tile_amd64.go -pkg gemm"
 
@@ -19,3 +22,8 @@ func paths() []*isa[float32] {
 	}
 	return all
 }
+
+// ways returns how many lines a set of the L1 holds, 8 where nothing is known. There
+// are 64 sets of 64 bytes: an index of more bits than a page's would not be ready in
+// time.
+func ways() int { return max(8, cpuid.CPU.Cache.L1D>>12) }

@@ -128,16 +128,15 @@ func (x *plan[T]) choose() {
 	near = near && !(x.ldb%sameSets == 0 && (s.narrow || x.m >= manyRows))
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
 	x.packsB = !inPlace
-	enough := manyCols
-	// A transposed A has a tile's rows side by side: steps that all fall into one or two sets are worth a copy, and those far apart.
-	clash := x.lda%farRows == 0 || !x.transA && x.lda%sameSets == 0
+	// A stored A has a tile's rows apart, a transposed one its steps.
+	apart, enough := x.lda >= longRows, manyCols
 	switch {
-	case x.transA && s.narrow:
-		enough, clash = someCols, true
-	case x.transA && x.lda >= longRows:
-		clash = true
+	case !x.transA:
+		apart = !s.roomy && x.lda%sameSets == 0
+	case s.narrow:
+		apart, enough = true, someCols
 	}
-	x.packsA = s.packsA || clash && x.n >= enough && x.m >= rowsMin
+	x.packsA = s.packsA || apart && x.n >= enough && x.m >= rowsMin
 }
 
 // regions calls f for every region of B that is packed at a time.

@@ -21,6 +21,9 @@ type isa[T tensor.Float] struct {
 	// narrow: tiles have so few sums for what they read that it must lie close: a B
 	// whose rows fall into one set of the L1 and a stored [k,m] want packing.
 	narrow bool
+	// roomy: a set of the L1 has room for a line of each of a tile's rows, so that a
+	// stored [m,k] is read where it lies, however far its rows are apart.
+	roomy bool
 
 	strip func(s *strip[T])
 	// packA copies tiles of rows×k of op(A), stored one after the other from src

@@ -33,6 +33,7 @@ const (
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
 	longRows  = 192     // elements of a transposed A, more than a tile's: its steps lie too far apart to be read without waiting
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
+	farApart  = 1 << 14 // elements: rows of A that lie in memory, which likes to be read in runs
 	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed
 	deepBlock = 256     // steps of k that give tiles the time to ask for what comes next
 )
@@ -132,7 +133,7 @@ func (x *plan[T]) choose() {
 	apart, enough := x.lda >= longRows, manyCols
 	switch {
 	case !x.transA:
-		apart = !s.roomy && x.lda%sameSets == 0
+		apart = x.lda%sameSets == 0 && !s.roomy || x.lda >= farApart
 	case s.narrow:
 		apart, enough = true, someCols
 	}

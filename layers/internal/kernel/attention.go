@@ -47,7 +47,7 @@ type Attention[T tensor.Float] struct {
 	scale T
 
 	q, k []T // rotated [B,H,T,P], scaled, and [B,G,T,P]
-	lse  []T // [B,H,T]
+	lse  []T // [B,H,T], for a backward pass
 
 	dk, dv []T                  // [B,H,T,P] what each query head adds to its group's gradient
 	free   chan *tileScratch[T] // one for each thread
@@ -79,9 +79,9 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	}
 	k := &Attention[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
 	n := s.B * s.T * s.P
-	k.q, k.k, k.lse = room[T](p, n*s.H), room[T](p, n*s.G), room[T](p, s.B*s.H*s.T)
+	k.q, k.k = room[T](p, n*s.H), room[T](p, n*s.G)
 	if o.Train {
-		k.dk, k.dv = room[T](p, n*s.H), room[T](p, n*s.H)
+		k.lse, k.dk, k.dv = room[T](p, s.B*s.H*s.T), room[T](p, n*s.H), room[T](p, n*s.H)
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
@@ -133,7 +133,7 @@ func (k *Attention[T]) forwardTile(item int) {
 	b, h := of/s.H, of%s.H
 	g := h / (s.H / s.G)
 	starts := k.start[b*s.T : (b+1)*s.T]
-	keys, queries, lse := k.k[(b*s.G+g)*s.T*s.P:], k.q[of*s.T*s.P:], k.lse[of*s.T:]
+	keys, queries := k.k[(b*s.G+g)*s.T*s.P:], k.q[of*s.T*s.P:]
 	values := k.qkv[b*s.T*k.width()+(s.H+s.G+g)*s.P:]
 	rows := min(queryTile, s.T-i)
 	k.rotate(queries, b, h, i, i+rows, k.scale)
@@ -142,22 +142,25 @@ func (k *Attention[T]) forwardTile(item int) {
 	gemm.Gemm(nil, gemm.NT, rows, n, s.P, queries[i*s.P:], s.P, keys[from*s.P:], s.P, tile.s, n, false)
 	for r := range rows {
 		lo, hi := k.seen(starts, i+r, from)
-		lse[i+r] = softmaxRow(tile.s[r*n:(r+1)*n], lo, hi)
+		m, z := softmaxRow(tile.s[r*n:(r+1)*n], lo, hi)
+		if k.opt.Train {
+			k.lse[of*s.T+i+r] = m + T(math.Log(float64(z)))
+		}
 	}
 	out := k.out[(b*s.T+i)*s.H*s.P+h*s.P:]
 	gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, values[from*k.width():], k.width(), out, s.H*s.P, false)
 	k.free <- tile
 }
 
-// softmaxRow turns row[lo:hi] into probabilities, clears the rest and returns
-// the log of the normaliser.
-func softmaxRow[T tensor.Float](row []T, lo, hi int) T {
+// softmaxRow turns row[lo:hi] into probabilities and clears the rest. The
+// normaliser was z·exp(m).
+func softmaxRow[T tensor.Float](row []T, lo, hi int) (m, z T) {
 	clear(row[:lo])
 	clear(row[hi:])
-	m := vec.Max(row[lo:hi])
-	z := vec.ExpSum(row[lo:hi], row[lo:hi], 1, m)
+	m = vec.Max(row[lo:hi])
+	z = vec.ExpSum(row[lo:hi], row[lo:hi], 1, m)
 	vec.Scale(row[lo:hi], 1/z, row[lo:hi])
-	return m + T(math.Log(float64(z)))
+	return m, z
 }
 
 // keysOf returns the range of keys that any query of a tile sees.

@@ -17,7 +17,7 @@ const (
 	rowsMax   = 144     // rows of C in a task, at most
 	rowsMin   = 24
 	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
-	tasksEach = 6       // spans of columns for a thread, at most
+	spansEach = 6       // spans of columns for a thread, at most
 
 	// Copies cost a tenth of a training product's time, so an operand is read
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
@@ -31,7 +31,7 @@ const (
 	manyRows  = 1024    // of C: enough to earn back a copy of a B whose rows fall into few sets of the L1
 	shallow   = 320     // steps of k whose panel stays in an L1 of 48 KiB: a deeper one, of rows more than 2 KiB apart, waits for the L2 at each tile
 	manyCols  = 128     // of C: enough to earn back a copy of A's rows
-	longRows  = 192     // elements of a transposed A, more than a tile's: its steps lie too far apart to be read without waiting
+	longRows  = 192     // elements of a transposed A, those of many tiles: its steps lie too far apart to be read without waiting
 	someCols  = 48      // of C: enough to earn back a copy of an A that narrow tiles want
 	farApart  = 1 << 14 // elements: rows of A that lie in memory, which likes to be read in runs
 	farAway   = 1 << 17 // elements of an operand that will not be in the L2 when it is needed

@@ -30,7 +30,7 @@ func (x *plan[T]) partition(threads int) int {
 	least, most := math.MaxInt, x.band()
 	for rows := rowsMin; rows <= most; rows += x.isa.heights[0] {
 		bands := (x.m + rows - 1) / rows
-		for spans := 1; spans <= min(panels, tasksEach*threads); spans++ {
+		for spans := 1; spans <= min(panels, spansEach*threads); spans++ {
 			span := (panels + spans - 1) / spans * w
 			sum := x.m*x.cols + readB*bands*x.cols + readA*spans*x.m
 			task := rows*span + readB*span + readA*rows

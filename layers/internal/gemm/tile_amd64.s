@@ -304,10 +304,14 @@ tile12x32_apart_one:
 	JMP              tile12x32_store
 
 tile12x32_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile12x32_near
+	SHLQ  $0x02, R11
+
+tile12x32_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile12x32_neighbours_rest
@@ -795,10 +799,14 @@ tile12x16_apart_one:
 	JMP              tile12x16_store
 
 tile12x16_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile12x16_near
+	SHLQ  $0x02, R11
+
+tile12x16_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile12x16_neighbours_rest
@@ -1189,10 +1197,14 @@ tile8x32_apart_one:
 	JMP              tile8x32_store
 
 tile8x32_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile8x32_near
+	SHLQ  $0x02, R11
+
+tile8x32_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile8x32_neighbours_rest
@@ -1565,10 +1577,14 @@ tile8x16_apart_one:
 	JMP              tile8x16_store
 
 tile8x16_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile8x16_near
+	SHLQ  $0x02, R11
+
+tile8x16_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile8x16_neighbours_rest
@@ -1856,10 +1872,14 @@ tile4x32_apart_one:
 	JMP              tile4x32_store
 
 tile4x32_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile4x32_near
+	SHLQ  $0x02, R11
+
+tile4x32_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile4x32_neighbours_rest
@@ -2117,10 +2137,14 @@ tile4x16_apart_one:
 	JMP              tile4x16_store
 
 tile4x16_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile4x16_near
+	SHLQ  $0x02, R11
+
+tile4x16_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile4x16_neighbours_rest
@@ -2337,10 +2361,14 @@ tile2x32_apart_one:
 	JMP              tile2x32_store
 
 tile2x32_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile2x32_near
+	SHLQ  $0x02, R11
+
+tile2x32_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile2x32_neighbours_rest
@@ -2539,10 +2567,14 @@ tile2x16_apart_one:
 	JMP              tile2x16_store
 
 tile2x16_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile2x16_near
+	SHLQ  $0x02, R11
+
+tile2x16_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile2x16_neighbours_rest
@@ -2721,10 +2753,14 @@ tile1x32_apart_one:
 	JMP              tile1x32_store
 
 tile1x32_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile1x32_near
+	SHLQ  $0x02, R11
+
+tile1x32_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile1x32_neighbours_rest
@@ -2889,10 +2925,14 @@ tile1x16_apart_one:
 	JMP              tile1x16_store
 
 tile1x16_neighbours:
-	MOVQ ks+32(FP), R9
-	LEAQ (CX)(CX*2), R10
-	MOVQ R9, R11
-	SHLQ $0x02, R11
+	MOVQ  ks+32(FP), R9
+	LEAQ  (CX)(CX*2), R10
+	MOVQ  R9, R11
+	TESTQ $0x00000fff, R9
+	JZ    tile1x16_near
+	SHLQ  $0x02, R11
+
+tile1x16_near:
 	MOVQ k+8(FP), R12
 	SHRQ $0x02, R12
 	JZ   tile1x16_neighbours_rest

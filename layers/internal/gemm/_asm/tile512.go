@@ -107,7 +107,10 @@ func (t *tile512) rowsNeighbours() {
 	ks := Load(Param("ks"), GP64())
 	bs3, ahead := thrice(t.bs), GP64()
 	MOVQ(ks, ahead)
+	TESTQ(U32(4095), ks)
+	JZ(LabelRef(t.name + "_near"))
 	SHLQ(Imm(2), ahead)
+	Label(t.name + "_near")
 	step := func(p int) {
 		t.readB(p, bs3)
 		for i := range t.rows {
@@ -119,9 +122,10 @@ func (t *tile512) rowsNeighbours() {
 	t.overK("neighbours", step, func(int) {})
 }
 
-// prefetchA asks for A thirty-two steps ahead, as long as an L3 takes to answer. Its
-// next step is on another page as often as not: there no processor looks ahead by
-// itself, and a band's first panel would wait at every step. ahead is four steps.
+// prefetchA asks for A eight times ahead, 32 steps, as long as an L3 takes to answer;
+// eight steps where all fall into one set of the L1, which holds few. The next step is
+// on another page as often as not: there no processor looks ahead by itself, and a
+// band's first panel would wait at every step.
 func (t *tile512) prefetchA(ahead Register) {
 	PREFETCHT0(Mem{Base: t.a, Index: ahead, Scale: 8})
 	if t.rows > 1 {

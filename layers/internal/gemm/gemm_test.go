@@ -160,6 +160,18 @@ func TestPowerOfTwoStridesMatchTheReference(t *testing.T) {
 	}
 }
 
+// What is copied depends on the L1: on a processor with the other kind, A's rows are.
+func TestAnL1OfTheOtherKindGivesTheSameBits(t *testing.T) {
+	for _, e := range singles {
+		other := *e.isa
+		other.roomy = !other.roomy
+		for _, k := range []int{256, 1024} {
+			x := newProblem[float32](NN, 33, 150, k, 0, false)
+			sameBits(t, e.isa.name, x.run(newEngine(&other), nil), x.run(e, nil))
+		}
+	}
+}
+
 func TestEveryThreadCountGivesTheSameBits(t *testing.T) {
 	pools := []*parallel.Pool{parallel.New(1), parallel.New(2), parallel.New(3)}
 	for _, p := range pools {

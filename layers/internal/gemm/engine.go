@@ -24,7 +24,7 @@ const (
 	// an 8-way L1, and a panel of B whose rows are on as many pages as it has
 	// rows misses the TLB. Measured on Zen 4, Emerald Rapids and Granite Rapids.
 	slack     = 32      // elements that packA may leave between rows, and write beyond the last
-	farRows   = 1024    // elements
+	farRows   = 1024    // elements: rows of B so far apart are each on a page of its own
 	sameSets  = 256     // elements: twelve rows of a tile fall into four sets of the L1, which is three too many
 	fewRows   = 64      // of C: too few to earn back a copy of B
 	someRows  = 256     // of C: too few to earn back a copy of a B that the L2 has

@@ -22,7 +22,7 @@ type isa[T tensor.Float] struct {
 	// whose rows fall into one set of the L1 and a stored [k,m] want packing.
 	narrow bool
 	// roomy: a set of the L1 has room for a line of each of a tile's rows, so that a
-	// stored [m,k] is read where it lies, however far its rows are apart.
+	// stored [m,k] whose rows all fall into one set is read where it lies.
 	roomy bool
 
 	strip func(s *strip[T])

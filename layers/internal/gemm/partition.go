@@ -22,20 +22,20 @@ func (x *plan[T]) partition(threads int) int {
 	if x.packsB {
 		x.packs = x.panels() * ((x.steps + x.depth - 1) / x.depth)
 	}
-	w, panels := x.isa.width, x.panels()
-	readA, readB := reread, reread
+	w, h, panels := x.isa.width, x.isa.heights[0], x.panels()
+	readA := reread
 	if x.packsA {
 		readA *= 2
 	}
-	least, most := math.MaxInt, x.band()
-	for rows := rowsMin; rows <= most; rows += x.isa.heights[0] {
-		bands := (x.m + rows - 1) / rows
+	least, most := math.MaxInt, max(rowsMin, min(x.band(), x.m+h-1))
+	for rows := rowsMin; rows <= most; rows += h {
+		bands, even := (x.m+rows-1)/rows, (x.m+rows/2)/rows // a last band of less than half is a sliver
 		for spans := 1; spans <= min(panels, spansEach*threads); spans++ {
 			span := (panels + spans - 1) / spans * w
-			sum := x.m*x.cols + readB*bands*x.cols + readA*spans*x.m
-			task := rows*span + readB*span + readA*rows
+			sum := x.m*x.cols + reread*bands*x.cols + readA*spans*x.m
+			task := rows*span + reread*span + readA*rows
 			late := (threads - 1) * task
-			if (x.m+rows/2)/rows*spans%threads != 0 {
+			if even*spans%threads != 0 {
 				late += threads * task / 4
 			}
 			if cost := sum + late; cost < least {

@@ -11,11 +11,14 @@ import (
 // The limits of this machine, measured where they are used: a share of a peak
 // that was read off a data sheet says little on a shared or throttled processor.
 
-// PeakFlops measures the multiply-adds that the float32 kernels' instruction
-// set can do on registers alone, on all threads of the pool, in GFLOP/s: the
-// best of five loops of about 20 ms. Clocks drift, so measure before and after
-// what is to be compared.
+// PeakFlops measures the multiply-adds that the float32 kernels' vectors can do on
+// registers alone, on all threads of the pool, in GFLOP/s: the best of five loops of
+// about 20 ms. Clocks drift, so measure before and after what is to be compared.
 func PeakFlops(p *Pool) float64 { return gemm.Peak(p) }
+
+// MatrixPeakFlops is PeakFlops of the processor's matrix unit, on which a float32
+// product is six of bfloat16 parts; 0 where there is none that is used.
+func MatrixPeakFlops(p *Pool) float64 { return gemm.MatrixPeak(p) }
 
 // bandwidthElements is the length of each of three float32 vectors: 192 MiB
 // together, which no cache holds.

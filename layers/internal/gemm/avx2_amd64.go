@@ -8,6 +8,10 @@ func avx2() *isa[float32] {
 		name:    "avx2",
 		heights: []int{6, 4, 2, 1},
 		width:   16,
+		depth:   depthMax,
+		steps:   8,
+		rows:    rowsMax,
+		slack:   slack,
 		band:    256 * rowsMax, // 147 KB: an L2 may have 512 KiB, and a neighbour
 		narrow:  true,
 		strip: stripOf(8,

@@ -112,6 +112,13 @@ func TestPeakIsPositiveAndISAKnown(t *testing.T) {
 	}
 	switch ISA() {
 	case "avx512", "avx2", "portable":
+		if got := MatrixPeak(nil); got != 0 {
+			t.Errorf("MatrixPeak(nil) = %v on %s", got, ISA())
+		}
+	case "amx":
+		if got := MatrixPeak(nil); got < 1 {
+			t.Errorf("MatrixPeak(nil) = %v GFLOP/s", got)
+		}
 	default:
 		t.Errorf("ISA() = %q", ISA())
 	}

@@ -19,6 +19,9 @@ func paths() []*isa[float32] {
 	}
 	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasBMI2 {
 		all = append(all, avx512())
+		if x.HasAMXTile && x.HasAMXBF16 && allowsAMX() {
+			all = append(all, amx())
+		}
 	}
 	return all
 }

@@ -8,16 +8,17 @@ import (
 	"stillhouse/layers/tensor"
 )
 
-// The sizes of the blocking. A sum over k is made in blocks of at most depthMax,
-// equal but for the last, which k alone decides: it is the one choice here that
-// shows in the bits.
+// The sizes of the blocking. A sum over k is made in blocks of at most an instruction
+// set's depth, equal but for the last, which k alone decides: it and the choice of
+// the set are what shows in the bits.
 const (
-	depthMax  = 512
-	regionMax = 1 << 20 // elements of B packed at a time, 4 MiB of float32: more would leave a shared L3, less would read A more often
-	rowsMax   = 144     // rows of C in a task, at most
-	rowsMin   = 24
-	serialMax = 1 << 17 // m·n·k below which a second thread costs more than it gives
-	spansEach = 6       // spans of columns for a thread, at most
+	depthMax    = 512
+	regionMax   = 1 << 20 // elements of B packed at a time, 4 MiB of float32: more would leave a shared L3, less would read A more often
+	regionSteps = 2048    // of k in a region, about
+	rowsMax     = 144     // rows of C in a task of FMA tiles, at most
+	rowsMin     = 24
+	serialMax   = 1 << 17 // m·n·k below which a second thread costs more than it gives
+	spansEach   = 6       // spans of columns for a thread, at most
 
 	// Copies cost a tenth of a training product's time, so an operand is read
 	// where it lies unless that hurts: rows 4 KiB apart all fall into one set of
@@ -72,7 +73,11 @@ func (e *engine[T]) multiply(p *parallel.Pool, f Form, m, n, k int, a []T, lda i
 	x := e.plans.Get().(*plan[T])
 	x.transA, x.transB, x.acc = f.transA(), f.transB(), acc
 	x.m, x.n, x.k = m, n, k
-	x.a, x.lda, x.b, x.ldb, x.c, x.ldc = a, lda, b, ldb, c, ldc
+	x.a, x.lda, x.b, x.ldb, x.c, x.rowC, x.colC = a, lda, b, ldb, c, ldc, 1
+	x.isa = e.isa
+	if m < n && e.isa.turned != nil {
+		x.turn()
+	}
 	x.choose()
 	threads := p.Threads()
 	if m*n*k < serialMax {
@@ -98,7 +103,8 @@ type plan[T tensor.Float] struct {
 	acc            bool
 	m, n, k        int
 	a, b, c        []T
-	lda, ldb, ldc  int
+	lda, ldb       int
+	rowC, colC     int // strides of C
 
 	depth          int  // of a block of k
 	packsA, packsB bool // else tiles read the operand where it lies
@@ -116,19 +122,27 @@ type plan[T tensor.Float] struct {
 	own                      worker[T] // for a caller alone
 }
 
+// turn makes the plan one of Cᵀ = op(B)ᵀ·op(A)ᵀ.
+func (x *plan[T]) turn() {
+	x.isa = x.isa.turned
+	x.m, x.n = x.n, x.m
+	x.a, x.lda, x.transA, x.b, x.ldb, x.transB = x.b, x.ldb, !x.transB, x.a, x.lda, !x.transA
+	x.rowC, x.colC = x.colC, x.rowC
+}
+
 // choose sets the depth of blocks and what to pack.
 func (x *plan[T]) choose() {
-	blocks := (x.k + depthMax - 1) / depthMax
+	s := x.isa
+	blocks := (x.k + s.depth - 1) / s.depth
 	x.depth = (x.k + blocks - 1) / blocks
 	if blocks > 1 {
-		x.depth = (x.depth + 7) &^ 7
+		x.depth = (x.depth + s.steps - 1) / s.steps * s.steps
 	}
-	s := x.isa
 	aligned := x.ldb%lineElements == 0 // else a row of a panel is three lines, not two
 	near := x.ldb <= farRows/2 || x.ldb < farRows && aligned && (x.depth <= shallow || x.m <= someRows)
 	near = near && !(x.ldb%sameSets == 0 && (s.narrow || x.m >= manyRows))
 	inPlace := !x.transB && (near || x.m <= fewRows) && (s.readsB || x.n%(s.width/2) == 0)
-	x.packsB = !inPlace
+	x.packsB = s.packsB || !inPlace
 	// A stored A has a tile's rows apart, a transposed one its steps.
 	apart, enough := x.lda >= longRows, manyCols
 	switch {
@@ -143,7 +157,7 @@ func (x *plan[T]) choose() {
 // regions calls f for every region of B that is packed at a time.
 func (x *plan[T]) regions(f func()) {
 	w := x.isa.width
-	maxSteps := max(1, 2048/x.depth) * x.depth
+	maxSteps := (regionSteps + x.depth - 1) / x.depth * x.depth
 	maxCols := x.n
 	if x.packsB { // equal regions near the size wanted: a narrow last one would read all of A for little
 		wanted := max(12*w, regionMax/min(x.k, maxSteps)/w*w)
@@ -160,7 +174,7 @@ func (x *plan[T]) regions(f func()) {
 		for x.p0 = 0; x.p0 < x.k; x.p0 += maxSteps {
 			x.steps = min(maxSteps, x.k-x.p0)
 			if x.packsB {
-				x.packed = grown(x.packed, x.padded*x.steps)
+				x.packed = grown(x.packed, x.isa.room(x.padded, x.steps))
 			}
 			f()
 		}
@@ -193,13 +207,14 @@ func (x *plan[T]) packB(p, j int) {
 	if x.transB {
 		at = col*x.ldb + row
 	}
-	x.isa.packB(x.packed[p*x.padded+j*k:], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
+	x.isa.packB(x.packed[x.isa.room(x.padded, p)+x.isa.room(j, k):], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
 }
 
 // band returns the rows of C in a task: no more than have their block of A in the
 // L2, which B's panels pass through.
 func (x *plan[T]) band() int {
-	return max(rowsMin, min(rowsMax, x.isa.band/x.depth/rowsMin*rowsMin))
+	least := x.isa.rowsLeast()
+	return max(least, min(x.isa.rows, x.isa.band/x.depth/least*least))
 }
 
 // compute does rows [i0,i1) and columns [j0,j1) of the region, for all its
@@ -207,7 +222,7 @@ func (x *plan[T]) band() int {
 // following is the row that this worker is likely to begin with next.
 func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 	s := &w.strip
-	s.ldc, s.whole = x.ldc, x.packsB
+	s.rowC, s.colC, s.whole = x.rowC, x.colC, x.packsB
 	for p := 0; p < x.steps; p += x.depth {
 		s.k = min(x.depth, x.steps-p)
 		s.acc = x.acc || x.p0+p > 0
@@ -215,7 +230,7 @@ func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 		x.aheadOfA(&s.next[1], i0, i1, x.p0+p+s.k, following)
 		for j := j0; j < j1; j += x.isa.width {
 			s.w = min(x.isa.width, j1-j)
-			s.c = x.c[x.j0+j:]
+			s.c = x.c[(x.j0+j)*x.colC:]
 			s.b, s.bs = x.panel(p, j, s.w)
 			x.aheadOfB(&s.next[0], p, j+x.isa.width, j0, j1)
 			x.isa.strip(s)
@@ -227,7 +242,7 @@ func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 // the region lies, and the stride of its rows.
 func (x *plan[T]) panel(p, j, w int) (b []T, bs int) {
 	if x.packsB {
-		return x.packed[p*x.padded+j*min(x.depth, x.steps-p):], x.isa.panel(w)
+		return x.packed[x.isa.room(x.padded, p)+x.isa.room(j, min(x.depth, x.steps-p)):], x.isa.panel(w)
 	}
 	return x.b[(x.p0+p)*x.ldb+x.j0+j:], x.ldb
 }
@@ -245,7 +260,7 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 	s := &w.strip
 	s.a = x.a
 	if x.packsA {
-		w.a = grown(w.a, (i1-i0+x.isa.heights[0])*(s.k+slack))
+		w.a = grown(w.a, x.isa.room(i1-i0+x.isa.heights[0], s.k+slack))
 		s.a = w.a
 	}
 	w.runs = w.runs[:0]
@@ -261,7 +276,7 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 			r.tiles++
 		}
 		if x.packsA {
-			apart := h * (s.k + slack)
+			apart := x.isa.room(h, s.k+x.isa.slack)
 			r.rs, r.ks = x.isa.packA(w.a[used:], apart, x.a[r.at:], x.lda, x.transA, r.tiles, r.rows, h, s.k)
 			r.at, r.along = used, apart
 			used += r.tiles * apart

@@ -37,25 +37,31 @@ func (f Form) transB() bool { return f == NT || f == TT }
 // or B. A nil pool runs on the caller; any number of such calls may run at once.
 // It panics when a dimension is negative or an operand does not fit its slice.
 func Gemm[T tensor.Float](p *parallel.Pool, f Form, m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
-	engineOf[T]().multiply(p, f, m, n, k, a, lda, b, ldb, c, ldc, acc)
+	engineOf[T](k).multiply(p, f, m, n, k, a, lda, b, ldb, c, ldc, acc)
 }
 
-// ISA names the instruction set of the float32 path: avx512, avx2 or portable.
-func ISA() string { return single.isa.name }
+// ISA names the instruction set of the float32 path: amx, avx512, avx2 or portable.
+func ISA() string { return singles[len(singles)-1].isa.name }
 
-// single and double are the engines of this processor; singles are those of all
-// its instruction sets, the fastest last.
+// singles and double are the engines of this processor: for float32 those of all its
+// instruction sets, the fastest last.
 var (
 	singles = newEngines(paths())
-	single  = singles[len(singles)-1]
 	double  = newEngine(portable[float64]())
 )
 
-func engineOf[T tensor.Float]() *engine[T] {
-	if e, ok := any(single).(*engine[T]); ok {
+// engineOf returns the engine for sums of k products: the fastest one that they are
+// long enough for. It does not look at the size of C, of which a part computed alone
+// is to have the bits of the whole.
+func engineOf[T tensor.Float](k int) *engine[T] {
+	if e, ok := any(double).(*engine[T]); ok { // T is float64
 		return e
 	}
-	return any(double).(*engine[T])
+	last := len(singles) - 1
+	for last > 0 && k < singles[last].isa.kMin {
+		last--
+	}
+	return any(singles[last]).(*engine[T])
 }
 
 func newEngines[T tensor.Float](all []*isa[T]) (es []*engine[T]) {

@@ -9,21 +9,33 @@ import "stillhouse/layers/tensor"
 // its bits which tile it falls into.
 type isa[T tensor.Float] struct {
 	name    string
+	kMin    int   // steps of k below which the path before this one is faster
 	heights []int // rows of the tiles there are, falling
 	width   int   // columns of the widest tile; half of it exists too
+	depth   int   // of a block of k, at most
+	steps   int   // of k that tiles take at a time: blocks are whole ones, but for the last
+	rows    int   // of C in a task, at most
 	band    int   // elements of A in a band of rows: they stay in the L2 while panels of B pass
+	slack   int   // elements that packA may leave between rows, and write beyond the last
 
 	// readsB: tiles can read rows of a stored B at any width up to width.
 	// Otherwise only whole vectors, at widths that are a multiple of width/2.
 	readsB bool
-	// packsA: tiles want A as packA leaves it. Otherwise packing is optional.
-	packsA bool
+	// packsA: tiles want A as packA leaves it, packsB: B. Otherwise packing is optional.
+	packsA, packsB bool
+	// parts: packed operands are cut into parts, six bytes an element, see room.
+	parts bool
 	// narrow: tiles have so few sums for what they read that it must lie close: a B
 	// whose rows fall into one set of the L1 and a stored [k,m] want packing.
 	narrow bool
 	// roomy: a set of the L1 has room for a line of each of a tile's rows, so that a
 	// stored [m,k] whose rows all fall into one set is read where it lies.
 	roomy bool
+
+	// turned is the path for the transposes, of C = Cᵀᵀ with more columns than rows: A,
+	// of which a block is copied for a worker alone, is better the larger operand, B
+	// the one that all read. nil: as good as the other way.
+	turned *isa[T]
 
 	strip func(s *strip[T])
 	// packA copies tiles of rows×k of op(A), stored one after the other from src
@@ -46,8 +58,9 @@ type strip[T tensor.Float] struct {
 	bs    int
 	whole bool        // its rows may be read to the end of the panel
 	next  [2]ahead[T] // the panel after this one, then A
-	c     []T         // row i at i·ldc
-	ldc   int
+	c     []T         // element (i,j) at i·rowC + j·colC
+	rowC  int
+	colC  int // 1, but for a path that can be turned
 	w     int
 	acc   bool
 }
@@ -77,8 +90,20 @@ func (s *isa[T]) next(left int) int {
 
 // panel returns the width of the tiles for w columns, so many being left.
 func (s *isa[T]) panel(w int) int {
-	if w <= s.width/2 {
+	if w <= s.width/2 && !s.parts {
 		return s.width / 2
 	}
 	return s.width
+}
+
+// rowsLeast returns the rows of C in a task, at least: whole tiles.
+func (s *isa[T]) rowsLeast() int { return (rowsMin + s.heights[0] - 1) / s.heights[0] * s.heights[0] }
+
+// room returns the elements that k steps of so many lines, rows of A or columns of B
+// in whole tiles, take packed.
+func (s *isa[T]) room(lines, k int) int {
+	if s.parts {
+		return lines * ((k + s.steps - 1) / s.steps * s.steps) * 3 / 2
+	}
+	return lines * k
 }

@@ -27,8 +27,8 @@ func (x *plan[T]) partition(threads int) int {
 	if x.packsA {
 		readA *= 2
 	}
-	least, most := math.MaxInt, max(rowsMin, min(x.band(), x.m+h-1))
-	for rows := rowsMin; rows <= most; rows += h {
+	least, most := math.MaxInt, max(x.isa.rowsLeast(), min(x.band(), x.m+h-1))
+	for rows := x.isa.rowsLeast(); rows <= most; rows += h {
 		bands, even := (x.m+rows-1)/rows, (x.m+rows/2)/rows // a last band of less than half is a sliver
 		for spans := 1; spans <= min(panels, spansEach*threads); spans++ {
 			span := (panels + spans - 1) / spans * w

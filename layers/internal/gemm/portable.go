@@ -19,6 +19,9 @@ func portable[T tensor.Float]() *isa[T] {
 		name:    "portable",
 		heights: []int{tall},
 		width:   2 * wide,
+		depth:   depthMax,
+		steps:   8,
+		rows:    rowsMax,
 		band:    256 * rowsMax,
 		packsA:  true,
 		strip:   stripGo[T],
@@ -37,7 +40,7 @@ func stripGo[T tensor.Float](s *strip[T]) {
 				var x [tall * wide]T
 				tileGo(&x, a, s.b[j:], s.bs)
 				for i := range r.rows {
-					c := s.c[(r.row+t*tall+i)*s.ldc+j:][:min(wide, s.w-j)]
+					c := s.c[(r.row+t*tall+i)*s.rowC+j:][:min(wide, s.w-j)]
 					for jj := range c {
 						if s.acc {
 							c[jj] += x[i*wide+jj]

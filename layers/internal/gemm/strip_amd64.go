@@ -24,7 +24,7 @@ func stripOf(half int, wide, narrow []tileFunc) func(s *strip[float32]) {
 			for t := 0; t < r.tiles; {
 				next, apart, n := s.ask(r.tiles - t)
 				of[r.height](n, s.k, &s.a[r.at+t*r.along], 4*r.rs, 4*r.ks, 4*r.along, &s.b[0], 4*s.bs,
-					&s.c[(r.row+t*r.height)*s.ldc], 4*s.ldc, s.w, mode, next, apart)
+					&s.c[(r.row+t*r.height)*s.rowC], 4*s.rowC, s.w, mode, next, apart)
 				t += n
 			}
 		}

@@ -144,6 +144,16 @@ func turnTiles6(k int, tiles int, src *float32, lds int, dst *float32, apart int
 //go:noescape
 func turnTiles8(k int, tiles int, src *float32, lds int, dst *float32, apart int, ldd int)
 
+// splitPairs cuts 16 pairs of 16 lanes a step into three parts.
+//
+//go:noescape
+func splitPairs(steps int, src *float32, row int, pair int, step int, high *float32, part int)
+
+// splitTurned is splitPairs, but the lanes of a part become its rows.
+//
+//go:noescape
+func splitTurned(steps int, src *float32, row int, pair int, step int, high *float32, part int)
+
 // peakAVX512 runs n turns of 12 independent vector FMAs on registers.
 func peakAVX512(n int)
 

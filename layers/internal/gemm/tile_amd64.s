@@ -5690,6 +5690,233 @@ turnTiles8_steps:
 	VZEROUPPER
 	RET
 
+DATA upperWords<>+0(SB)/4, $0x80800302
+DATA upperWords<>+4(SB)/4, $0x80800706
+DATA upperWords<>+8(SB)/4, $0x80800b0a
+DATA upperWords<>+12(SB)/4, $0x80800f0e
+GLOBL upperWords<>(SB), RODATA|NOPTR, $16
+
+// func splitPairs(steps int, src *float32, row int, pair int, step int, high *float32, part int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·splitPairs(SB), NOSPLIT, $0-56
+	MOVQ            steps+0(FP), AX
+	MOVQ            src+8(FP), CX
+	MOVQ            row+16(FP), DX
+	MOVQ            pair+24(FP), BX
+	MOVQ            step+32(FP), SI
+	MOVQ            high+40(FP), DI
+	MOVQ            part+48(FP), R8
+	MOVL            $0x00008000, R9
+	VPBROADCASTD    R9, Z0
+	MOVL            $0xffff0000, R9
+	VPBROADCASTD    R9, Z1
+	VBROADCASTI32X4 upperWords<>+0(SB), Z2
+	MOVQ            $0x3333333333333333, R9
+	KMOVQ           R9, K1
+
+splitPairs_step:
+	MOVQ CX, R9
+	LEAQ (CX)(SI*1), R10
+	MOVQ DI, R11
+	MOVQ $0x00000010, R12
+
+splitPairs_row:
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	VMOVUPS    (R9), Z3
+	VMOVUPS    (R9)(BX*1), Z4
+	VPADDD     Z0, Z3, Z5
+	VPANDD     Z1, Z5, Z6
+	VSUBPS     Z6, Z3, Z6
+	VPADDD     Z0, Z4, Z3
+	VPANDD     Z1, Z3, Z7
+	VSUBPS     Z7, Z4, Z7
+	VPSHUFB    Z2, Z5, K1, Z3
+	VMOVUPS    Z3, (R11)
+	VPADDD     Z0, Z6, Z3
+	VPANDD     Z1, Z3, Z4
+	VSUBPS     Z4, Z6, Z4
+	VPADDD     Z0, Z7, Z5
+	VPANDD     Z1, Z5, Z6
+	VSUBPS     Z6, Z7, Z6
+	VPSHUFB    Z2, Z3, K1, Z5
+	VMOVUPS    Z5, (R11)(R8*1)
+	VPSHUFB    Z2, Z4, K1, Z6
+	VMOVUPS    Z6, (R11)(R8*2)
+	ADDQ       $0x40, R11
+	ADDQ       DX, R9
+	ADDQ       DX, R10
+	DECQ       R12
+	JNZ        splitPairs_row
+	ADDQ       SI, CX
+	ADDQ       $0x00001800, DI
+	DECQ       AX
+	JNZ        splitPairs_step
+	VZEROUPPER
+	RET
+
+// func splitTurned(steps int, src *float32, row int, pair int, step int, high *float32, part int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·splitTurned(SB), NOSPLIT, $0-56
+	MOVQ            steps+0(FP), AX
+	MOVQ            src+8(FP), CX
+	MOVQ            row+16(FP), DX
+	MOVQ            pair+24(FP), BX
+	MOVQ            step+32(FP), SI
+	MOVQ            high+40(FP), DI
+	MOVQ            part+48(FP), R8
+	MOVL            $0x00008000, R9
+	VPBROADCASTD    R9, Z0
+	MOVL            $0xffff0000, R9
+	VPBROADCASTD    R9, Z1
+	VBROADCASTI32X4 upperWords<>+0(SB), Z2
+	MOVQ            $0x3333333333333333, R9
+	KMOVQ           R9, K1
+
+splitTurned_step:
+	MOVQ CX, R9
+	LEAQ (CX)(SI*1), R10
+	MOVQ DI, R11
+	MOVQ $0x00000010, R12
+
+splitTurned_row:
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	VMOVUPS    (R9), Z3
+	VMOVUPS    (R9)(BX*1), Z4
+	VPADDD     Z0, Z3, Z5
+	VPANDD     Z1, Z5, Z6
+	VSUBPS     Z6, Z3, Z6
+	VPADDD     Z0, Z4, Z3
+	VPANDD     Z1, Z3, Z7
+	VSUBPS     Z7, Z4, Z7
+	VPSHUFB    Z2, Z5, K1, Z3
+	VMOVUPS    Z3, (R11)
+	VPADDD     Z0, Z6, Z3
+	VPANDD     Z1, Z3, Z4
+	VSUBPS     Z4, Z6, Z4
+	VPADDD     Z0, Z7, Z5
+	VPANDD     Z1, Z5, Z6
+	VSUBPS     Z6, Z7, Z6
+	VPSHUFB    Z2, Z3, K1, Z5
+	VMOVUPS    Z5, (R11)(R8*1)
+	VPSHUFB    Z2, Z4, K1, Z6
+	VMOVUPS    Z6, (R11)(R8*2)
+	ADDQ       $0x40, R11
+	ADDQ       DX, R9
+	ADDQ       DX, R10
+	DECQ       R12
+	JNZ        splitTurned_row
+	MOVQ       DI, R11
+	MOVQ       $0x00000003, R12
+
+splitTurned_part:
+	VMOVUPS    (R11), Z3
+	VMOVUPS    64(R11), Z4
+	VMOVUPS    128(R11), Z5
+	VMOVUPS    192(R11), Z6
+	VMOVUPS    256(R11), Z7
+	VMOVUPS    320(R11), Z8
+	VMOVUPS    384(R11), Z9
+	VMOVUPS    448(R11), Z10
+	VMOVUPS    512(R11), Z11
+	VMOVUPS    576(R11), Z12
+	VMOVUPS    640(R11), Z13
+	VMOVUPS    704(R11), Z14
+	VMOVUPS    768(R11), Z15
+	VMOVUPS    832(R11), Z16
+	VMOVUPS    896(R11), Z17
+	VMOVUPS    960(R11), Z18
+	VUNPCKLPS  Z4, Z3, Z19
+	VUNPCKHPS  Z4, Z3, Z3
+	VUNPCKLPS  Z6, Z5, Z4
+	VUNPCKHPS  Z6, Z5, Z5
+	VUNPCKLPS  Z8, Z7, Z6
+	VUNPCKHPS  Z8, Z7, Z7
+	VUNPCKLPS  Z10, Z9, Z8
+	VUNPCKHPS  Z10, Z9, Z9
+	VUNPCKLPS  Z12, Z11, Z10
+	VUNPCKHPS  Z12, Z11, Z11
+	VUNPCKLPS  Z14, Z13, Z12
+	VUNPCKHPS  Z14, Z13, Z13
+	VUNPCKLPS  Z16, Z15, Z14
+	VUNPCKHPS  Z16, Z15, Z15
+	VUNPCKLPS  Z18, Z17, Z16
+	VUNPCKHPS  Z18, Z17, Z17
+	VUNPCKLPD  Z4, Z19, Z18
+	VUNPCKHPD  Z4, Z19, Z4
+	VUNPCKLPD  Z5, Z3, Z19
+	VUNPCKHPD  Z5, Z3, Z3
+	VUNPCKLPD  Z8, Z6, Z5
+	VUNPCKHPD  Z8, Z6, Z6
+	VUNPCKLPD  Z9, Z7, Z8
+	VUNPCKHPD  Z9, Z7, Z7
+	VUNPCKLPD  Z12, Z10, Z9
+	VUNPCKHPD  Z12, Z10, Z10
+	VUNPCKLPD  Z13, Z11, Z12
+	VUNPCKHPD  Z13, Z11, Z11
+	VUNPCKLPD  Z16, Z14, Z13
+	VUNPCKHPD  Z16, Z14, Z14
+	VUNPCKLPD  Z17, Z15, Z16
+	VUNPCKHPD  Z17, Z15, Z15
+	VSHUFF32X4 $0x88, Z5, Z18, Z17
+	VSHUFF32X4 $0xdd, Z5, Z18, Z5
+	VSHUFF32X4 $0x88, Z6, Z4, Z18
+	VSHUFF32X4 $0xdd, Z6, Z4, Z4
+	VSHUFF32X4 $0x88, Z8, Z19, Z6
+	VSHUFF32X4 $0xdd, Z8, Z19, Z8
+	VSHUFF32X4 $0x88, Z7, Z3, Z19
+	VSHUFF32X4 $0xdd, Z7, Z3, Z3
+	VSHUFF32X4 $0x88, Z13, Z9, Z7
+	VSHUFF32X4 $0xdd, Z13, Z9, Z9
+	VSHUFF32X4 $0x88, Z14, Z10, Z13
+	VSHUFF32X4 $0xdd, Z14, Z10, Z10
+	VSHUFF32X4 $0x88, Z16, Z12, Z14
+	VSHUFF32X4 $0xdd, Z16, Z12, Z12
+	VSHUFF32X4 $0x88, Z15, Z11, Z16
+	VSHUFF32X4 $0xdd, Z15, Z11, Z11
+	VSHUFF32X4 $0x88, Z7, Z17, Z15
+	VSHUFF32X4 $0xdd, Z7, Z17, Z7
+	VSHUFF32X4 $0x88, Z13, Z18, Z17
+	VSHUFF32X4 $0xdd, Z13, Z18, Z13
+	VSHUFF32X4 $0x88, Z14, Z6, Z18
+	VSHUFF32X4 $0xdd, Z14, Z6, Z6
+	VSHUFF32X4 $0x88, Z16, Z19, Z14
+	VSHUFF32X4 $0xdd, Z16, Z19, Z16
+	VSHUFF32X4 $0x88, Z9, Z5, Z19
+	VSHUFF32X4 $0xdd, Z9, Z5, Z5
+	VSHUFF32X4 $0x88, Z10, Z4, Z9
+	VSHUFF32X4 $0xdd, Z10, Z4, Z4
+	VSHUFF32X4 $0x88, Z12, Z8, Z10
+	VSHUFF32X4 $0xdd, Z12, Z8, Z8
+	VSHUFF32X4 $0x88, Z11, Z3, Z12
+	VSHUFF32X4 $0xdd, Z11, Z3, Z3
+	VMOVUPS    Z15, (R11)
+	VMOVUPS    Z17, 64(R11)
+	VMOVUPS    Z18, 128(R11)
+	VMOVUPS    Z14, 192(R11)
+	VMOVUPS    Z19, 256(R11)
+	VMOVUPS    Z9, 320(R11)
+	VMOVUPS    Z10, 384(R11)
+	VMOVUPS    Z12, 448(R11)
+	VMOVUPS    Z7, 512(R11)
+	VMOVUPS    Z13, 576(R11)
+	VMOVUPS    Z6, 640(R11)
+	VMOVUPS    Z16, 704(R11)
+	VMOVUPS    Z5, 768(R11)
+	VMOVUPS    Z4, 832(R11)
+	VMOVUPS    Z8, 896(R11)
+	VMOVUPS    Z3, 960(R11)
+	ADDQ       R8, R11
+	DECQ       R12
+	JNZ        splitTurned_part
+	ADDQ       SI, CX
+	ADDQ       $0x00001800, DI
+	DECQ       AX
+	JNZ        splitTurned_step
+	VZEROUPPER
+	RET
+
 // func peakAVX512(n int)
 // Requires: AVX, AVX512F
 TEXT ·peakAVX512(SB), NOSPLIT, $0-8

@@ -38,8 +38,12 @@ func FormByName(name string) (Form, error) {
 	return 0, fmt.Errorf("unknown form %q (hint: NN, NT, TN or TT)", name)
 }
 
-// NewTrial returns a product C[m,n] = op(A)·op(B) over k on the named path.
+// NewTrial returns a product C[m,n] = op(A)·op(B) over k on the named path, or on the
+// one that Gemm takes for it if there is no name.
 func NewTrial(isa string, f Form, m, n, k int) (*Trial, error) {
+	if isa == "" {
+		isa = engineOf[float32](k).isa.name
+	}
 	at := slices.IndexFunc(singles, func(e *engine[float32]) bool { return e.isa.name == isa })
 	if at < 0 {
 		return nil, fmt.Errorf("no instruction set %q here (hint: %s)", isa, strings.Join(ISAs(), ", "))
@@ -73,8 +77,24 @@ func (t *Trial) Run(p *parallel.Pool) {
 // Flops returns the arithmetic of one Run.
 func (t *Trial) Flops() float64 { return 2 * float64(t.M) * float64(t.N) * float64(t.K) }
 
-// Peak is [Peak] on the trial's instruction set, in a tenth of the time: the best
-// of three runs of 3 ms, short enough to be repeated beside every measurement.
+// ISA names the trial's path.
+func (t *Trial) ISA() string { return t.engine.isa.name }
+
+// Peak is [Peak] on the trial's instruction set, or on the widest vectors if it is on a
+// matrix unit, in a tenth of the time: the best of three runs of 3 ms, short enough to
+// be repeated beside every measurement.
 func (t *Trial) Peak(p *parallel.Pool) float64 {
+	s := t.engine.isa
+	if s.parts {
+		s = engineOf[float32](1).isa
+	}
+	return s.peak(p, 3, 3*time.Millisecond)
+}
+
+// MatrixPeak is [MatrixPeak], as short, if the trial is on a matrix unit; else 0.
+func (t *Trial) MatrixPeak(p *parallel.Pool) float64 {
+	if !t.engine.isa.parts {
+		return 0
+	}
 	return t.engine.isa.peak(p, 3, 3*time.Millisecond)
 }

@@ -181,7 +181,7 @@ func transpose512() {
 	valid := K()
 	KMOVW(bits.As32(), valid)
 
-	var r, t, u, v, o [16]VecVirtual
+	var r [16]VecVirtual
 	for i := range r {
 		r[i] = ZMM()
 		VPXORD(r[i], r[i], r[i])
@@ -196,6 +196,23 @@ func transpose512() {
 		}
 	}
 	Label(name + "_turn")
+	o := turn16(r)
+	for j := range o {
+		VMOVUPS(o[j], Mem{Base: dst})
+		if j+1 < len(o) {
+			ADDQ(ldd, dst)
+			DECQ(cols)
+			JZ(LabelRef(name + "_done"))
+		}
+	}
+	Label(name + "_done")
+	VZEROUPPER()
+	RET()
+}
+
+// turn16 emits the transpose of 16 vectors.
+func turn16(r [16]VecVirtual) (o [16]VecVirtual) {
+	var t, u, v [16]VecVirtual
 	for i := 0; i < 16; i += 2 {
 		t[i], t[i+1] = ZMM(), ZMM()
 		VUNPCKLPS(r[i+1], r[i], t[i])
@@ -222,17 +239,7 @@ func transpose512() {
 		VSHUFF32X4(Imm(0x88), v[8+j], v[j], o[j])
 		VSHUFF32X4(Imm(0xdd), v[8+j], v[j], o[8+j])
 	}
-	for j := range o {
-		VMOVUPS(o[j], Mem{Base: dst})
-		if j+1 < len(o) {
-			ADDQ(ldd, dst)
-			DECQ(cols)
-			JZ(LabelRef(name + "_done"))
-		}
-	}
-	Label(name + "_done")
-	VZEROUPPER()
-	RET()
+	return o
 }
 
 // turnTiles emits dst[p,i] = src[i,p] for tiles of six or eight rows, in blocks of

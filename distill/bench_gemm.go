@@ -11,7 +11,7 @@ import (
 // ProductBench says what BenchProducts measures: every shape [m,n,k] in every
 // form at every number of threads.
 type ProductBench struct {
-	ISA     string // of layers.ISAs; empty takes the one that training uses
+	ISA     string // of layers.ISAs; empty takes for each product the one that training uses
 	Shapes  [][3]int
 	Forms   []string
 	Threads []int
@@ -26,21 +26,22 @@ var ProductShapes = [][3]int{{512, 256, 1024}, {1024, 1024, 1024}, {1000, 1000, 
 
 // ProductReport lays the matrix product against the multiply-adds on registers.
 type ProductReport struct {
-	ISA  string         `json:"isa"`
 	Runs int            `json:"runs"` // whose median each figure is
 	Rows []ProductSpeed `json:"rows"`
 }
 
 // ProductSpeed is one row.
 type ProductSpeed struct {
-	M          int     `json:"m"`
-	N          int     `json:"n"`
-	K          int     `json:"k"`
-	Form       string  `json:"form"`
-	Threads    int     `json:"threads"`
-	GFlops     float64 `json:"gflops"`
-	PeakGFlops float64 `json:"peak_gflops"` // measured beside every run
-	OfPeak     float64 `json:"of_peak"`
+	M            int     `json:"m"`
+	N            int     `json:"n"`
+	K            int     `json:"k"`
+	Form         string  `json:"form"`
+	ISA          string  `json:"isa"`
+	Threads      int     `json:"threads"`
+	GFlops       float64 `json:"gflops"`
+	PeakGFlops   float64 `json:"peak_gflops"` // of the vectors' multiply-adds on registers, measured beside every run
+	OfPeak       float64 `json:"of_peak"`
+	MatrixGFlops float64 `json:"matrix_peak_gflops,omitempty"` // of the matrix unit, if the product is on one
 }
 
 // productTime is about how long a run lasts.
@@ -49,13 +50,10 @@ const productTime = 15 * time.Millisecond
 // BenchProducts measures the matrix product, the peak beside every run, so that
 // what others take of the machine is missing in both.
 func BenchProducts(ctx context.Context, b ProductBench, progress Progress) (*ProductReport, error) {
-	if b.ISA == "" {
-		b.ISA = layers.ISA()
-	}
 	if b.Runs < 1 {
 		return nil, fmt.Errorf("%d runs (hint: at least 1)", b.Runs)
 	}
-	r := &ProductReport{ISA: b.ISA, Runs: b.Runs}
+	r := &ProductReport{Runs: b.Runs}
 	progress.Begin("measure products", len(b.Shapes)*len(b.Forms)*len(b.Threads))
 	defer progress.End()
 	for _, threads := range b.Threads {
@@ -84,9 +82,10 @@ func timeProduct(pool *layers.Pool, t *layers.Product, runs int) ProductSpeed {
 	began := time.Now()
 	t.Run(pool)
 	each := max(1, int(productTime/max(1, time.Since(began))))
-	var speeds, peaks, shares []float64
+	var speeds, peaks, shares, units []float64
 	for range runs {
 		peak := t.Peak(pool)
+		units = append(units, t.MatrixPeak(pool))
 		began := time.Now()
 		for range each {
 			t.Run(pool)
@@ -94,6 +93,6 @@ func timeProduct(pool *layers.Pool, t *layers.Product, runs int) ProductSpeed {
 		speed := t.Flops() * float64(each) / time.Since(began).Seconds() / 1e9
 		speeds, peaks, shares = append(speeds, speed), append(peaks, peak), append(shares, speed/peak)
 	}
-	return ProductSpeed{M: t.M, N: t.N, K: t.K, Form: t.Form.String(), Threads: pool.Threads(),
-		GFlops: middle(speeds), PeakGFlops: middle(peaks), OfPeak: middle(shares)}
+	return ProductSpeed{M: t.M, N: t.N, K: t.K, Form: t.Form.String(), ISA: t.ISA(), Threads: pool.Threads(),
+		GFlops: middle(speeds), PeakGFlops: middle(peaks), OfPeak: middle(shares), MatrixGFlops: middle(units)}
 }

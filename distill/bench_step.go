@@ -23,16 +23,17 @@ type StepReport struct {
 	Parameters   int          `json:"parameters"`
 	Threads      int          `json:"threads"`
 	ISA          string       `json:"isa"`
-	Steps        int          `json:"steps"`           // measured, after warm-up
-	Loss         float64      `json:"loss"`            // of the last: the same bits at any number of threads
-	StepSeconds  float64      `json:"step_s"`          // median
-	TokensPerSec float64      `json:"tokens_per_s"`    //
-	UsefulGFlops float64      `json:"useful_gflops"`   // layers.StepArithmetic in the median step
-	PeakGFlops   float64      `json:"peak_gflops"`     // multiply-adds on registers, all threads; the better of before and after
-	PeakFraction float64      `json:"peak_fraction"`   // useful of peak
-	MemGBps      float64      `json:"mem_gbps"`        // memory bandwidth, all threads
-	Allocs       float64      `json:"allocs_per_step"` // heap objects
-	AllocBytes   float64      `json:"bytes_per_step"`  // of those
+	Steps        int          `json:"steps"`                        // measured, after warm-up
+	Loss         float64      `json:"loss"`                         // of the last: the same bits at any number of threads
+	StepSeconds  float64      `json:"step_s"`                       // median
+	TokensPerSec float64      `json:"tokens_per_s"`                 //
+	UsefulGFlops float64      `json:"useful_gflops"`                // layers.StepArithmetic in the median step
+	PeakGFlops   float64      `json:"peak_gflops"`                  // multiply-adds on registers, all threads; the better of before and after
+	PeakFraction float64      `json:"peak_fraction"`                // useful of peak
+	MatrixGFlops float64      `json:"matrix_peak_gflops,omitempty"` // of the matrix unit that products are on, if there is one
+	MemGBps      float64      `json:"mem_gbps"`                     // memory bandwidth, all threads
+	Allocs       float64      `json:"allocs_per_step"`              // heap objects
+	AllocBytes   float64      `json:"bytes_per_step"`               // of those
 	Memory       MemoryReport `json:"memory"`
 	ByOp         []OpShare    `json:"by_op"` // of the median step, the costliest first
 }
@@ -49,7 +50,8 @@ type MemoryReport struct {
 
 // OpShare is one operation's part in the median step. Its limit is the one that
 // would take longer: its useful arithmetic at the peak ("flops"), or its traffic
-// at the memory's bandwidth ("bytes"). Above 1 its operands were in a cache.
+// at the memory's bandwidth ("bytes"). Above 1 its products were on a matrix unit, or
+// its operands in a cache.
 type OpShare struct {
 	Graph   string  `json:"graph"` // teacher, student, optimizer or rest
 	Op      string  `json:"op"`
@@ -83,6 +85,7 @@ func BenchStep(p *layers.Pool, g Geometry) (*StepReport, error) {
 	}
 	debug.FreeOSMemory() // of the steps, for the vectors of the bandwidth: else they would be the process's peak
 	r.PeakGFlops = max(peak, layers.PeakFlops(p))
+	r.MatrixGFlops = layers.MatrixPeakFlops(p)
 	r.MemGBps = layers.MemoryBandwidth(p)
 
 	slices.SortFunc(steps, func(a, b measured) int { return cmp.Compare(a.took, b.took) })

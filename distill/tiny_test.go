@@ -43,6 +43,7 @@ type pinnedFigure struct {
 // best needs none.
 var instructionSets = map[string]string{
 	"best":     "",
+	"avx512":   "cpu.amxbf16=off",
 	"avx2":     "cpu.avx512f=off",
 	"portable": "cpu.avx512f=off,cpu.avx2=off",
 }
@@ -50,7 +51,7 @@ var instructionSets = map[string]string{
 // TestTinyRun pins a whole run bit for bit: a change that means to leave the
 // numbers alone leaves them alone, and another one shows what it does.
 func TestTinyRun(t *testing.T) {
-	for _, name := range []string{"best", "avx2", "portable"} {
+	for _, name := range []string{"best", "avx512", "avx2", "portable"} {
 		t.Run(name, func(t *testing.T) {
 			if name != "best" && (testing.Short() || layers.ISA() == "portable") {
 				t.Skip("seconds, and only where there is a better one")

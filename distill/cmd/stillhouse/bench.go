@@ -86,6 +86,9 @@ func stepText(w io.Writer, r *distill.StepReport, profile bool) {
 	fmt.Fprintf(w, "useful          %8.1f GFLOP/s\n", r.UsefulGFlops)
 	fmt.Fprintf(w, "peak            %8.1f GFLOP/s of multiply-adds on registers\n", r.PeakGFlops)
 	fmt.Fprintf(w, "share of peak   %8.1f %%\n", 100*r.PeakFraction)
+	if r.MatrixGFlops > 0 {
+		fmt.Fprintf(w, "matrix unit     %8.1f GFLOP/s on registers, float32 in three parts\n", r.MatrixGFlops)
+	}
 	fmt.Fprintf(w, "memory          %8.1f GB/s\n", r.MemGBps)
 	fmt.Fprintf(w, "allocations     %8.0f a step, %.1f KiB\n", r.Allocs, r.AllocBytes/1024)
 	memoryText(w, &r.Memory)
@@ -103,7 +106,7 @@ func stepText(w io.Writer, r *distill.StepReport, profile bool) {
 		t.AppendRow(row)
 	}
 	fmt.Fprintf(w, "\n%s\n", t.Render())
-	fmt.Fprintln(w, "limit flops: useful arithmetic at the peak. limit bytes: each operand moved once at the\nmemory's bandwidth; more than 100 % when operands were still in a cache.")
+	fmt.Fprintln(w, "limit flops: useful arithmetic at the peak; more than 100 % on a matrix unit. limit bytes: each\noperand moved once at the memory's bandwidth; more than 100 % when operands were still in a cache.")
 }
 
 // memoryText lays the memory that a step took against its plan, part by part.

@@ -51,7 +51,7 @@ func TestMergeIsTheWeightedMeanOfItsCheckpoints(t *testing.T) {
 // TestSFTTrainsTheWholeStudentOnLabels: no teacher in it, so that cross entropy
 // falls while the distance to the teacher grows.
 func TestSFTTrainsTheWholeStudentOnLabels(t *testing.T) {
-	r := tinyRecipe(t, "finish=[{type: sft, max_steps: 12, learning_rate: 3e-3}]", "eval.tasks=[]", "eval.contexts=[]")
+	r := tinyRecipe(t, "finish=[{type: sft, max_steps: 12, learning_rate: 1e-3}]", "eval.tasks=[]", "eval.contexts=[]")
 	res := runAll(t, r, Options{})
 	n := len(res.Evaluations)
 	before, after := res.Evaluations[n-2], res.Evaluations[n-1]

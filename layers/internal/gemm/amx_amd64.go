@@ -31,7 +31,7 @@ func pathAMX(strip func(*strip[float32]), packA, packB packAMX) *isa[float32] {
 		name:    "amx",
 		heights: []int{32},
 		width:   32,
-		kMin:    96,  // where the steps of scan and attention that are shorter gain nothing
+		fewest:  64,
 		depth:   768, // few, for C is read and written for each
 		steps:   stepAMX,
 		rows:    256,

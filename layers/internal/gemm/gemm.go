@@ -37,11 +37,15 @@ func (f Form) transB() bool { return f == NT || f == TT }
 // or B. A nil pool runs on the caller; any number of such calls may run at once.
 // It panics when a dimension is negative or an operand does not fit its slice.
 func Gemm[T tensor.Float](p *parallel.Pool, f Form, m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
-	engineOf[T](k).multiply(p, f, m, n, k, a, lda, b, ldb, c, ldc, acc)
+	engineOf[T](n, k).multiply(p, f, m, n, k, a, lda, b, ldb, c, ldc, acc)
 }
 
 // ISA names the instruction set of the float32 path: amx, avx512, avx2 or portable.
 func ISA() string { return singles[len(singles)-1].isa.name }
+
+// TileRows returns how many rows of C the float32 path named by [ISA] makes at a time:
+// of a product with a multiple of them none are made for nothing.
+func TileRows() int { return singles[len(singles)-1].isa.heights[0] }
 
 // singles and double are the engines of this processor: for float32 those of all its
 // instruction sets, the fastest last.
@@ -50,15 +54,15 @@ var (
 	double  = newEngine(portable[float64]())
 )
 
-// engineOf returns the engine for sums of k products: the fastest one that they are
-// long enough for. It does not look at the size of C, of which a part computed alone
-// is to have the bits of the whole.
-func engineOf[T tensor.Float](k int) *engine[T] {
+// engineOf returns the engine for n columns of sums of k products: the fastest one
+// that they are enough for. It does not look at the rows of C, which are tokens for
+// the most part: some of them computed alone are to have the bits of all.
+func engineOf[T tensor.Float](n, k int) *engine[T] {
 	if e, ok := any(double).(*engine[T]); ok { // T is float64
 		return e
 	}
 	last := len(singles) - 1
-	for last > 0 && k < singles[last].isa.kMin {
+	for last > 0 && min(n, k) < singles[last].isa.fewest {
 		last--
 	}
 	return any(singles[last]).(*engine[T])

@@ -9,7 +9,7 @@ import "stillhouse/layers/tensor"
 // its bits which tile it falls into.
 type isa[T tensor.Float] struct {
 	name    string
-	kMin    int   // steps of k below which the path before this one is faster
+	fewest  int   // columns, or steps of k, below which the path before this one is faster
 	heights []int // rows of the tiles there are, falling
 	width   int   // columns of the widest tile; half of it exists too
 	depth   int   // of a block of k, at most

@@ -10,7 +10,7 @@ import (
 // registers alone, on all threads of the pool, in GFLOP/s: the best of five runs of
 // about 20 ms. On a matrix unit products exceed it, see [MatrixPeak].
 func Peak(p *parallel.Pool) (gflops float64) {
-	return engineOf[float32](1).isa.peak(p, 5, 20*time.Millisecond)
+	return engineOf[float32](1, 1).isa.peak(p, 5, 20*time.Millisecond)
 }
 
 // MatrixPeak is [Peak] of the matrix unit, with as many products of parts for one of

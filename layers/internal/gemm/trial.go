@@ -42,7 +42,7 @@ func FormByName(name string) (Form, error) {
 // one that Gemm takes for it if there is no name.
 func NewTrial(isa string, f Form, m, n, k int) (*Trial, error) {
 	if isa == "" {
-		isa = engineOf[float32](k).isa.name
+		isa = engineOf[float32](n, k).isa.name
 	}
 	at := slices.IndexFunc(singles, func(e *engine[float32]) bool { return e.isa.name == isa })
 	if at < 0 {
@@ -86,7 +86,7 @@ func (t *Trial) ISA() string { return t.engine.isa.name }
 func (t *Trial) Peak(p *parallel.Pool) float64 {
 	s := t.engine.isa
 	if s.parts {
-		s = engineOf[float32](1).isa
+		s = engineOf[float32](1, 1).isa
 	}
 	return s.peak(p, 3, 3*time.Millisecond)
 }

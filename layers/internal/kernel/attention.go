@@ -38,7 +38,7 @@ type AttentionOptions struct {
 //	D_i = do_i·o_i     ds_ij = p_ij (do_i·v_j - D_i)
 //	dv_j = Σ_i p_ij do_i     dq_i = scale·Σ_j ds_ij k_j     dk_j = scale·Σ_i ds_ij q_i
 //
-// A tile's scores are one row of blocks, [64, past], so that each product is
+// A tile's scores are one row of blocks, [queries, past], so that each product is
 // one call; tiles see only keys from their earliest start on.
 type Attention[T tensor.Float] struct {
 	pool  *parallel.Pool
@@ -63,8 +63,9 @@ type Attention[T tensor.Float] struct {
 type tileScratch[T tensor.Float] struct{ s, dp, dq []T } // [queryTile,T], [T,P]
 
 // queryTile is the number of queries whose scores exist at a time: whole tiles
-// of a product, and few, for of the last block of scores half is not causal.
-const queryTile = 48
+// of a product, and few, for of the last block of scores half is not causal. 48,
+// but 64 on a matrix unit.
+var queryTile = (48 + gemm.TileRows() - 1) / gemm.TileRows() * gemm.TileRows()
 
 // NewAttention returns the attention of one batch shape.
 func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o AttentionOptions) *Attention[T] {

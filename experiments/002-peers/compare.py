@@ -19,7 +19,7 @@ CASES = {  # geometry, Mamba mixers
     "attention": ("default", 0),
     "smol135m": ("smol135m", -1),
 }
-NAMES = {"ours": "stillhouse", "stock": "transformers", "best": "PyTorch, tuned", "onednn": "PyTorch, tuned, oneDNN"}
+NAMES = {"ours": "stillhouse", "stock": "transformers", "best": "PyTorch, tuned", "onednn": "PyTorch, tuned, oneDNN", "bf16": "PyTorch, tuned, products in bfloat16"}
 # Blocks above 128 KiB otherwise come from the kernel, page by page, at every step: what PyTorch's CPU guide answers with
 # jemalloc or tcmalloc; and in huge pages, as ours does. Both compiled sides have it; stock runs as it comes.
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20), "THP_MEM_ALLOC_ENABLE": "1",

@@ -54,7 +54,13 @@
 #define NEXTSTEP(loop) \
 	ADDQ $6144, SI; ADDQ $6144, DI; DECQ R10; JNZ loop
 
-#define ASKC PREFETCHT0 (R11); PREFETCHT0 64(R11); ADDQ CX, R11
+// PREFETCHW (R11), then 64(R11): for a line that another core has written to, asking
+// to read first would be a second journey.
+#define ASKC \
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0B; \
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x40; \
+	ADDQ CX, R11
+#define ASKC8 ASKC; ASKC; ASKC; ASKC; ASKC; ASKC; ASKC; ASKC
 
 // func tilesAMX(config *[64]byte, kind, tiles, steps int, a *float32, alongA int, b *float32, alongB int, c *float32, ldc, alongC int, next *float32)
 TEXT ·tilesAMX(SB), NOSPLIT, $0-96
@@ -75,8 +81,11 @@ tile:
 	MOVQ CX, BX
 	SHLQ $4, BX
 	ADDQ DX, BX                // C's row 16
-	MOVQ alongC+80(FP), R11
-	ADDQ DX, R11               // the next tile
+	MOVQ DX, R11
+	CMPQ R8, $1
+	JEQ  last                  // what follows may be another core's
+	ADDQ alongC+80(FP), R11    // the next tile
+last:
 	MOVQ R9, R10
 	MOVQ kind+8(FP), R15
 	BTQ  $2, R15
@@ -115,14 +124,7 @@ choose:
 loop22:
 	CMPQ R10, $4
 	JGT  asked
-	ASKC
-	ASKC
-	ASKC
-	ASKC
-	ASKC
-	ASKC
-	ASKC
-	ASKC
+	ASKC8
 asked:
 	PREFETCHT1 (R13)
 	PREFETCHT1 64(R13)

@@ -26,9 +26,11 @@ type projector[T tensor.Float] struct {
 
 const (
 	// Up to so many rows W is read as it lies. The blocked product packs W first,
-	// and has to widen bfloat16 before: that takes more rows to pay.
+	// and has to widen bfloat16 before: that takes more rows to pay. Where a matrix unit
+	// takes bfloat16 as it is, fewer do.
 	fewRows     = 32
 	fewBF16Rows = 96
+	manyRows    = 16
 	// A part of the pool's work is an equal share of W, but worth a hand-over and
 	// small enough for a thread that is late. Memory takes a while to get going in
 	// each.
@@ -125,6 +127,7 @@ func (k *projector[T]) linear(y, x []T, w *Param, rows int, add bool) {
 	share := k.out * k.in / (partsEach * k.pool.Threads())
 	k.perPart = (min(max(share, partMin), partMax)/k.in + partOutputs - 1) / partOutputs * partOutputs
 	switch {
+	case k.brief != nil && rows >= manyRows && k.halves():
 	case rows <= fewRows, rows <= fewBF16Rows && k.brief != nil:
 		k.from, k.to = 0, k.out
 		k.pool.For((k.out+k.perPart-1)/k.perPart, k.multiply)
@@ -144,6 +147,16 @@ func (k *projector[T]) multiplyPart(part int) {
 		return
 	}
 	vec.Products(k.y[o:], k.out, k.x, k.rows, k.full[o*k.in:], outs, k.in, k.add)
+}
+
+// halves is the blocked product with W as it is, if there is one for it here.
+func (k *projector[T]) halves() bool {
+	x, ok := any(k.x).([]float32)
+	if !ok {
+		return false
+	}
+	y := any(k.y).([]float32)
+	return gemm.GemmBF16(k.pool, k.rows, k.out, k.in, x, k.in, k.brief, vec.BF16Stride(k.in), y, k.out, k.add)
 }
 
 // blocks is the blocked product with a W that has to be widened first, some

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -56,6 +57,43 @@ func TestABF16DecoderIsTheFloat64ModelOfTheRoundedWeights(t *testing.T) {
 			}
 			if moved < 1e-3 {
 				t.Errorf("%s by %d: rounding moved no logit by more than %g: is it done?", kinds, step, moved)
+			}
+		}
+	}
+}
+
+// However a product with rounded weights is made, as dots, on a matrix unit or widened
+// first, it is the product in float64 up to rounding.
+func TestProductsWithBF16WeightsAtAnyNumberOfRows(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, size := range [][2]int{{96, 80}, {40, 300}, {200, 64}} {
+		out, in := size[0], size[1]
+		w := &Param{Name: "w", Value: tensor.New(tensor.F32, out, in)}
+		for i := range data[float32](w) {
+			data[float32](w)[i] = r.Float32() - 0.5
+		}
+		k := newProjector[float32](p)
+		k.half = map[*Param][]vec.BF16{w: roundRows(p, data[float32](w), out, in)}
+		for _, rows := range []int{1, manyRows - 1, manyRows, fewBF16Rows, fewBF16Rows + 1} {
+			x, y := make([]float32, rows*in), make([]float32, rows*out)
+			for i := range x {
+				x[i] = r.Float32() - 0.5
+			}
+			for i := range y {
+				y[i] = 1
+			}
+			k.linear(y, x, w, rows, true)
+			for i, got := range y {
+				want, size := 1.0, 1.0
+				for j, v := range x[i/out*in:][:in] {
+					product := float64(v) * float64(vec.ToBF16(data[float32](w)[i%out*in+j]).Float32())
+					want, size = want+product, size+math.Abs(product)
+				}
+				if math.Abs(float64(got)-want) > 1e-6*size {
+					t.Fatalf("%d×%d, %d rows: entry %d is %v, want %v", out, in, rows, i, got, want)
+				}
 			}
 		}
 	}

@@ -3,7 +3,8 @@ package gemm
 import "stillhouse/layers/tensor"
 
 // ahead is a matrix that will be read soon. While tiles multiply they ask for it,
-// a column of cache lines after the other.
+// a column of cache lines after the other; those of a matrix unit, whose operands are
+// all packed, see to it themselves.
 type ahead[T tensor.Float] struct {
 	x         []T
 	ld        int // of its rows
@@ -57,7 +58,7 @@ func (x *plan[T]) aheadOfB(next *ahead[T], p, j, j0, j1 int) {
 	if j >= j1 {
 		j, p = j0, p+x.depth
 	}
-	if p >= x.steps || x.depth < deepBlock || x.k*x.n < farAway {
+	if p >= x.steps || x.depth < deepBlock || x.k*x.n < farAway || x.isa.parts {
 		return
 	}
 	w := min(x.isa.width, j1-j)
@@ -74,7 +75,7 @@ func (x *plan[T]) aheadOfA(next *ahead[T], i0, i1, p, following int) {
 		rows = min(rows, x.m-i0)
 	}
 	next.left = 0
-	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway {
+	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway || x.isa.parts {
 		return
 	}
 	if k := min(x.depth, x.k-p); x.transA {

@@ -44,7 +44,8 @@ func pathAMX(strip func(*strip[float32]), packA, packB packAMX) *isa[float32] {
 			packA(dst, apart, src, ld, trans, tiles*rows, k)
 			return 0, 0
 		},
-		packB: func(dst, src []float32, ld int, trans bool, k, w, _ int) { packB(dst, 0, src, ld, !trans, w, k) },
+		packB:    func(dst, src []float32, ld int, trans bool, k, w, _ int) { packB(dst, 0, src, ld, !trans, w, k) },
+		packHalf: packHalfAMX,
 		fma: func(turns int) float64 {
 			c := configAMX(32, 32)
 			peakAMX(&c, turns)
@@ -85,7 +86,7 @@ func configAMX(rows, w int) (c [64]byte) {
 func stripAMX(s *strip[float32]) {
 	for i := range s.runs {
 		r := &s.runs[i]
-		config, kind := configAMX(r.rows, s.w), kindAMX(r.rows, s.w, s.acc)
+		config, kind := configAMX(r.rows, s.w), s.kindAMX(r.rows, s.w)
 		tilesAMX(&config, kind, r.tiles, stepsAMX(s.k), &s.a[r.at], 4*r.along, &s.b[0], 0,
 			&s.c[r.row*s.rowC], 4*s.rowC, 4*32*s.rowC, s.beyond())
 	}
@@ -95,7 +96,7 @@ func stripAMX(s *strip[float32]) {
 func stripTurnedAMX(s *strip[float32]) {
 	for i := range s.runs {
 		r := &s.runs[i]
-		config, kind := configAMX(s.w, r.rows), kindAMX(s.w, r.rows, s.acc)
+		config, kind := configAMX(s.w, r.rows), s.kindAMX(s.w, r.rows)
 		tilesAMX(&config, kind, r.tiles, stepsAMX(s.k), &s.b[0], 0, &s.a[r.at], 4*r.along,
 			&s.c[r.row*s.rowC], 4*s.colC, 4*32*s.rowC, s.beyond())
 	}
@@ -107,23 +108,19 @@ func stepsAMX(k int) int { return (k + stepAMX - 1) / stepAMX }
 // beyond returns where the panel after a packed one begins.
 func (s *strip[T]) beyond() *T { return &s.b[min(len(s.b)-1, stepsAMX(s.k)*3*partAMX)] }
 
-// kindAMX says which tiles of C there are, see tilesAMX.
-func kindAMX(rows, w int, acc bool) (kind int) {
-	if w > 16 {
-		kind |= 1
-	}
-	if rows > 16 {
-		kind |= 2
-	}
-	if acc {
-		kind |= 4
+// kindAMX says which tiles of C there are and how they are made, see tilesAMX.
+func (s *strip[T]) kindAMX(rows, w int) (kind int) {
+	for bit, is := range [...]bool{w > 16, rows > 16, s.acc, s.half} {
+		if is {
+			kind |= 1 << bit
+		}
 	}
 	return kind
 }
 
 // tilesAMX multiplies so many tiles of 32×32, one after the other by the strides
 // along A, B and C, all in bytes. Bits of kind: 1, 2: there are tiles of more than 16
-// columns, rows; 4: C is added to. next is asked for meanwhile.
+// columns, rows; 4: C is added to; 8: B has its high part only. next is asked for meanwhile.
 //
 //go:noescape
 func tilesAMX(config *[64]byte, kind, tiles, steps int, a *float32, alongA int, b *float32, alongB int, c *float32, ldc, alongC int, next *float32)

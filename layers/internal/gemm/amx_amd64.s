@@ -32,8 +32,13 @@
 #define LOADA1(part) TILELOADD(4, rSI, rAX, part)
 #define LOADB1(part) TILELOADD(6, rDI, rAX, part)
 
-#define ASK4(at) \
-	PREFETCHT0 (6144+at)(SI); PREFETCHT0 (6208+at)(SI); PREFETCHT0 (6272+at)(SI); PREFETCHT0 (6336+at)(SI); PREFETCHT0 (6144+at)(DI); PREFETCHT0 (6208+at)(DI); PREFETCHT0 (6272+at)(DI); PREFETCHT0 (6336+at)(DI)
+// Lines of the next step.
+#define ASKA4(at) \
+	PREFETCHT0 (6144+at)(SI); PREFETCHT0 (6208+at)(SI); PREFETCHT0 (6272+at)(SI); PREFETCHT0 (6336+at)(SI)
+#define ASKB4(at) \
+	PREFETCHT0 (6144+at)(DI); PREFETCHT0 (6208+at)(DI); PREFETCHT0 (6272+at)(DI); PREFETCHT0 (6336+at)(DI)
+#define ASK4(at) ASKA4(at); ASKB4(at)
+
 #define DOT22(at) \
 	TDPBF16PS(0, 4, 6); ASK4(at); TDPBF16PS(1, 4, 7); ASK4(at+256); \
 	TDPBF16PS(2, 5, 6); ASK4(at+512); TDPBF16PS(3, 5, 7); ASK4(at+768)
@@ -50,6 +55,16 @@
 	LOADA(4096); DOT(3072); \
 	LOADB(4096); DOT(4096); \
 	LOADB(0); DOT(5120)
+
+// The same where B is bfloat16: its high part is all of it.
+#define ASKA8(at) ASKA4(at); ASKA4(at+256)
+#define DOT22B(at) \
+	TDPBF16PS(0, 4, 6); ASKA8(at); TDPBF16PS(1, 4, 7); ASKA8(at+512); \
+	TDPBF16PS(2, 5, 6); ASKA8(at+1024); TDPBF16PS(3, 5, 7); ASKA8(at+1536)
+#define STEPB(LOADA, LOADB, DOT) \
+	LOADA(0); LOADB(0); DOT(0); \
+	LOADA(2048); ASKB4(0); ASKB4(256); ASKB4(512); ASKB4(768); DOT(2048); \
+	LOADA(4096); ASKB4(1024); ASKB4(1280); ASKB4(1536); ASKB4(1792); DOT(4096)
 
 #define NEXTSTEP(loop) \
 	ADDQ $6144, SI; ADDQ $6144, DI; DECQ R10; JNZ loop
@@ -115,6 +130,8 @@ add2:
 	JZ   choose
 	TILELOADD(3, rBX, rCX, 64)
 choose:
+	BTQ  $3, R15
+	JCS  half
 	ANDQ $3, R15
 	JZ   loop11
 	CMPQ R15, $2
@@ -141,6 +158,7 @@ asked:
 	ADDQ $768, R13
 	STEP(LOADA2, LOADB2, DOT22)
 	NEXTSTEP(loop22)
+store22:
 	TILESTORED(3, rBX, rCX, 64)
 	TILESTORED(2, rBX, rCX, 0)
 	TILESTORED(1, rDX, rCX, 64)
@@ -149,18 +167,47 @@ asked:
 loop21:
 	STEP(LOADA2, LOADB1, DOT21)
 	NEXTSTEP(loop21)
+store21:
 	TILESTORED(2, rBX, rCX, 0)
 	JMP stored
 
 loop12:
 	STEP(LOADA1, LOADB2, DOT12)
 	NEXTSTEP(loop12)
+store12:
 	TILESTORED(1, rDX, rCX, 64)
 	JMP stored
 
 loop11:
 	STEP(LOADA1, LOADB1, DOT11)
 	NEXTSTEP(loop11)
+	JMP stored
+
+half:
+	ANDQ $3, R15
+	JZ   half11
+	CMPQ R15, $2
+	JLT  half12
+	JEQ  half21
+half22:
+	CMPQ R10, $4
+	JGT  asked22
+	ASKC8
+asked22:
+	STEPB(LOADA2, LOADB2, DOT22B)
+	NEXTSTEP(half22)
+	JMP store22
+half21:
+	STEPB(LOADA2, LOADB1, DOT21)
+	NEXTSTEP(half21)
+	JMP store21
+half12:
+	STEPB(LOADA1, LOADB2, DOT12)
+	NEXTSTEP(half12)
+	JMP store12
+half11:
+	STEPB(LOADA1, LOADB1, DOT11)
+	NEXTSTEP(half11)
 
 stored:
 	TILESTORED(0, rDX, rCX, 0)

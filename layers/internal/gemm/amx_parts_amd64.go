@@ -69,3 +69,25 @@ func split(turned bool, steps int, src *float32, row, pair, step int, high *floa
 		splitPairs(steps, src, row, pair, step, high, part)
 	}
 }
+
+// packHalfAMX is packColumnsAMX for lines of bfloat16 along k: the other parts are zero
+// and left out.
+func packHalfAMX(dst []float32, apart int, src []uint16, ld, lines, k int) {
+	for i := 0; i < lines; i += 16 {
+		dst, src, rows := dst[i/32*apart+i%32*16:], src[i*ld:], min(16, lines-i)
+		whole := 0
+		if rows == 16 {
+			whole = k / stepAMX
+			if whole > 0 {
+				turnHalves(whole, &src[0], 2*ld, &dst[0])
+			}
+		}
+		for p := whole * stepAMX; p < k; p += stepAMX {
+			var edge [16 * stepAMX]uint16
+			for r := range rows {
+				copy(edge[r*stepAMX:][:min(stepAMX, k-p)], src[r*ld+p:])
+			}
+			turnHalves(1, &edge[0], 2*stepAMX, &dst[p/stepAMX*3*partAMX])
+		}
+	}
+}

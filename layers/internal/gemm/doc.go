@@ -20,7 +20,8 @@
 // Vectors read operands where they lie whenever that is as fast: the products inside
 // attention and scan are as small as 64×64×32, and a copy would cost more than
 // the arithmetic. The matrix unit knows no float32: its operands are copied as three
-// bfloat16 parts, amx_amd64.go says why nothing is lost.
+// bfloat16 parts, amx_amd64.go says why nothing is lost; weights that are bfloat16
+// to begin with are one part, see [GemmBF16].
 //
 // Invariants. The partition over threads splits rows and columns of C and never
 // the sum over k, and every tile adds in the same order, so an element of C has

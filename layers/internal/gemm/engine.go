@@ -74,13 +74,18 @@ func (e *engine[T]) multiply(p *parallel.Pool, f Form, m, n, k int, a []T, lda i
 	x.transA, x.transB, x.acc = f.transA(), f.transB(), acc
 	x.m, x.n, x.k = m, n, k
 	x.a, x.lda, x.b, x.ldb, x.c, x.rowC, x.colC = a, lda, b, ldb, c, ldc, 1
+	e.run(p, x)
+}
+
+// run does a plan whose operands are set.
+func (e *engine[T]) run(p *parallel.Pool, x *plan[T]) {
 	x.isa = e.isa
-	if m < n && e.isa.turned != nil {
+	if x.m < x.n && e.isa.turned != nil {
 		x.turn()
 	}
 	x.choose()
 	threads := p.Threads()
-	if m*n*k < serialMax {
+	if x.m*x.n*x.k < serialMax {
 		threads = 1
 	}
 	x.regions(func() {
@@ -91,7 +96,7 @@ func (e *engine[T]) multiply(p *parallel.Pool, f Form, m, n, k int, a []T, lda i
 		x.ready.Store(0)
 		p.For(x.partition(threads), x.task)
 	})
-	x.a, x.b, x.c = nil, nil, nil // the caller's memory is not ours to keep
+	x.a, x.b, x.halfA, x.halfB, x.c = nil, nil, nil, nil, nil // the caller's memory is not ours to keep
 	x.own.strip = strip[T]{}
 	e.plans.Put(x)
 }
@@ -103,6 +108,7 @@ type plan[T tensor.Float] struct {
 	acc            bool
 	m, n, k        int
 	a, b, c        []T
+	halfA, halfB   []uint16 // in place of a or b: its elements in bfloat16
 	lda, ldb       int
 	rowC, colC     int // strides of C
 
@@ -126,7 +132,7 @@ type plan[T tensor.Float] struct {
 func (x *plan[T]) turn() {
 	x.isa = x.isa.turned
 	x.m, x.n = x.n, x.m
-	x.a, x.lda, x.transA, x.b, x.ldb, x.transB = x.b, x.ldb, !x.transB, x.a, x.lda, !x.transA
+	x.a, x.halfA, x.lda, x.transA, x.b, x.halfB, x.ldb, x.transB = x.b, x.halfB, x.ldb, !x.transB, x.a, x.halfA, x.lda, !x.transA
 	x.rowC, x.colC = x.colC, x.rowC
 }
 
@@ -207,7 +213,12 @@ func (x *plan[T]) packB(p, j int) {
 	if x.transB {
 		at = col*x.ldb + row
 	}
-	x.isa.packB(x.packed[x.isa.room(x.padded, p)+x.isa.room(j, k):], x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
+	dst := x.packed[x.isa.room(x.padded, p)+x.isa.room(j, k):]
+	if x.halfB != nil {
+		x.isa.packHalf(dst, 0, x.halfB[at:], x.ldb, w, k)
+		return
+	}
+	x.isa.packB(dst, x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
 }
 
 // band returns the rows of C in a task: no more than have their block of A in the
@@ -222,7 +233,7 @@ func (x *plan[T]) band() int {
 // following is the row that this worker is likely to begin with next.
 func (x *plan[T]) compute(w *worker[T], i0, i1, j0, j1, following int) {
 	s := &w.strip
-	s.rowC, s.colC, s.whole = x.rowC, x.colC, x.packsB
+	s.rowC, s.colC, s.whole, s.half = x.rowC, x.colC, x.packsB, x.halfA != nil || x.halfB != nil
 	for p := 0; p < x.steps; p += x.depth {
 		s.k = min(x.depth, x.steps-p)
 		s.acc = x.acc || x.p0+p > 0
@@ -277,7 +288,11 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 		}
 		if x.packsA {
 			apart := x.isa.room(h, s.k+x.isa.slack)
-			r.rs, r.ks = x.isa.packA(w.a[used:], apart, x.a[r.at:], x.lda, x.transA, r.tiles, r.rows, h, s.k)
+			if x.halfA != nil {
+				x.isa.packHalf(w.a[used:], apart, x.halfA[r.at:], x.lda, r.tiles*r.rows, s.k)
+			} else {
+				r.rs, r.ks = x.isa.packA(w.a[used:], apart, x.a[r.at:], x.lda, x.transA, r.tiles, r.rows, h, s.k)
+			}
 			r.at, r.along = used, apart
 			used += r.tiles * apart
 		}

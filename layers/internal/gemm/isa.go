@@ -44,6 +44,8 @@ type isa[T tensor.Float] struct {
 	packA func(dst []T, apart int, src []T, ld int, trans bool, tiles, rows, height, k int) (rs, ks int)
 	// packB copies k×w of op(B) to dst, k rows of width elements, zero from w on.
 	packB func(dst, src []T, ld int, trans bool, k, w, width int)
+	// packHalf is packA and packB, if there are parts, for lines of bfloat16 along k.
+	packHalf func(dst []T, apart int, src []uint16, ld, lines, k int)
 	// fma runs turns of independent multiply-adds on registers and returns how
 	// many floating-point operations they were.
 	fma func(turns int) float64
@@ -57,6 +59,7 @@ type strip[T tensor.Float] struct {
 	b     []T // row p at p·bs
 	bs    int
 	whole bool        // its rows may be read to the end of the panel
+	half  bool        // one operand is bfloat16
 	next  [2]ahead[T] // the panel after this one, then A
 	c     []T         // element (i,j) at i·rowC + j·colC
 	rowC  int

@@ -154,6 +154,11 @@ func splitPairs(steps int, src *float32, row int, pair int, step int, high *floa
 //go:noescape
 func splitTurned(steps int, src *float32, row int, pair int, step int, high *float32, part int)
 
+// turnHalves leaves of 16 rows of 32 bfloat16 a step what splitTurned leaves as their high part.
+//
+//go:noescape
+func turnHalves(steps int, src *uint16, row int, high *float32)
+
 // peakAVX512 runs n turns of 12 independent vector FMAs on registers.
 func peakAVX512(n int)
 

@@ -34,6 +34,7 @@ func main() {
 	words := upperWords()
 	split(words, "splitPairs", " cuts 16 pairs of 16 lanes a step into three parts.", false)
 	split(words, "splitTurned", " is splitPairs, but the lanes of a part become its rows.", true)
+	turnHalves()
 	peak("peakAVX512", true)
 	peak("peakAVX2", false)
 	Generate()

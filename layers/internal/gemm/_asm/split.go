@@ -62,19 +62,57 @@ func split(words Mem, name, doc string, turned bool) {
 		MOVQ(high, to)
 		MOVQ(U32(3), left)
 		Label(name + "_part")
-		var r [16]VecVirtual
-		for i := range r {
-			r[i] = ZMM()
-			VMOVUPS(Mem{Base: to, Disp: 64 * i}, r[i])
-		}
-		for i, o := range turn16(r) {
-			VMOVUPS(o, Mem{Base: to, Disp: 64 * i})
-		}
+		turnRows(to)
 		ADDQ(part, to)
 		DECQ(left)
 		JNZ(LabelRef(name + "_part"))
 	}
 	ADDQ(step, src)
+	ADDQ(U32(6144), high)
+	DECQ(steps)
+	JNZ(LabelRef(name + "_step"))
+	VZEROUPPER()
+	RET()
+}
+
+// turnRows emits the transpose of 16 rows of 16 dwords, in their place.
+func turnRows(at Register) {
+	var r [16]VecVirtual
+	for i := range r {
+		r[i] = ZMM()
+		VMOVUPS(Mem{Base: at, Disp: 64 * i}, r[i])
+	}
+	for i, o := range turn16(r) {
+		VMOVUPS(o, Mem{Base: at, Disp: 64 * i})
+	}
+}
+
+// turnHalves emits steps of 16 rows of 32 bfloat16, of which pairs 16 apart become the
+// rows of the high part that splitTurned leaves of the same numbers.
+func turnHalves() {
+	const name = "turnHalves"
+	TEXT(name, NOSPLIT, "func(steps int, src *uint16, row int, high *float32)")
+	Doc(name + " leaves of 16 rows of 32 bfloat16 a step what splitTurned leaves as their high part.")
+	Pragma("noescape")
+	table := GLOBL("pairs", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32((16+i)<<16|i))
+	}
+	steps, src, row, high := Load(Param("steps"), GP64()), Load(Param("src"), GP64()), Load(Param("row"), GP64()), Load(Param("high"), GP64())
+	pairs := ZMM()
+	VMOVDQU32(table, pairs)
+	from := GP64()
+	Label(name + "_step")
+	MOVQ(src, from)
+	for i := range 16 {
+		x := ZMM()
+		PREFETCHT0(Mem{Base: from, Disp: 128})
+		VPERMW(Mem{Base: from}, pairs, x)
+		VMOVDQU32(x, Mem{Base: high, Disp: 64 * i})
+		ADDQ(row, from)
+	}
+	turnRows(high)
+	ADDQ(Imm(64), src)
 	ADDQ(U32(6144), high)
 	DECQ(steps)
 	JNZ(LabelRef(name + "_step"))

@@ -2,6 +2,9 @@
 
 package gemm
 
+// A step's pairs are elements 16 apart, in both operands alike: cutting a pair of vectors
+// then moves nothing from lane to lane.
+
 // packRowsAMX cuts lines into parts whose rows they are, 32 a tile, the low part
 // first. Their elements lie along a row of src, or across its rows.
 func packRowsAMX(dst []float32, apart int, src []float32, ld int, across bool, lines, k int) {
@@ -62,6 +65,7 @@ func splitLines(dst []float32, part int, src []float32, ld int, along, turned bo
 	}
 }
 
+// split is splitTurned or splitPairs; through a variable, edges would be on the heap.
 func split(turned bool, steps int, src *float32, row, pair, step int, high *float32, part int) {
 	if turned {
 		splitTurned(steps, src, row, pair, step, high, part)

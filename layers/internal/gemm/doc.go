@@ -7,8 +7,8 @@
 //
 // There is one blocked algorithm and, for each instruction set, the tiles it is
 // made of: 32×32 for the matrix unit AMX, 12×32 for AVX-512, 6×16 for AVX2 with FMA,
-// 2×4 in Go. Long sums are made on the last of these that the processor has, short
-// ones, and all where there is none, by vectors.
+// 2×4 in Go. Products of 64 columns and 64 steps of k or more go to the matrix unit
+// where there is one, others to the widest vectors.
 //
 //	for each region of B (columns × steps of k)      engine.go
 //	    pack its panels, if B is transposed or far apart
@@ -25,11 +25,11 @@
 //
 // Invariants. The partition over threads splits rows and columns of C and never
 // the sum over k, and every tile adds in the same order, so an element of C has
-// the same bits at any number of threads, and also when a part of C is computed
-// alone. The two paths of vectors in assembly agree bit for bit; the matrix unit and
-// the portable path round differently. Gemm allocates nothing once its scratch has grown to the shapes in
-// use. Nothing outside the [m,n] window of C is written, nothing outside of A
-// and B is read.
+// the same bits at any number of threads, and also when some rows of C are computed
+// alone, or some columns on the same path. The two paths of vectors in assembly agree
+// bit for bit; the matrix unit and the portable path round differently. Gemm allocates
+// nothing once its scratch has grown to the shapes in use. Nothing outside the [m,n]
+// window of C is written, nothing outside of A and B is read.
 //
 // [Peak] and [MatrixPeak] measure what the arithmetic units could do, [ISA] names them.
 //

@@ -121,11 +121,11 @@ type plan[T tensor.Float] struct {
 	packed              []T // B: for each block of k, its panels one after the other
 
 	// Its partition: first packs tasks that pack, then bands of rows by spans of columns.
-	packs, rows, span, spans int
-	threads                  int
-	ready                    atomic.Int64 // packs done
-	task                     func(i int)
-	own                      worker[T] // for a caller alone
+	packs, tasks, rows, span, spans int
+	threads                         int
+	ready                           atomic.Int64 // packs done
+	task                            func(i int)
+	own                             worker[T] // for a caller alone
 }
 
 // turn makes the plan one of Cᵀ = op(B)ᵀ·op(A)ᵀ.

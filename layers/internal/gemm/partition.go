@@ -44,8 +44,28 @@ func (x *plan[T]) partition(threads int) int {
 		}
 	}
 	x.spans = (x.cols + x.span - 1) / x.span
-	return x.packs + (x.m+x.rows-1)/x.rows*x.spans
+	x.tasks = (x.m + x.rows - 1) / x.rows * x.spans
+	return x.packs + x.tasks
 }
+
+// place returns which task the i-th one handed out is. For hands them out in turns, the
+// first to its caller, so that a thread of a matrix unit gets neighbours, and from one
+// multiplication to the next the same rows of C, which are in its cache. Vectors are
+// too slow for that to show.
+func (x *plan[T]) place(i int) int {
+	if !x.isa.parts {
+		return i - x.packs
+	}
+	turn := i % x.threads
+	at := 0
+	for t := range turn {
+		at += x.before(x.packs+x.tasks, t) - x.before(x.packs, t)
+	}
+	return at + x.before(i, turn) - x.before(x.packs, turn)
+}
+
+// before returns how many of the first n are handed out in that turn.
+func (x *plan[T]) before(n, turn int) int { return (n - turn + x.threads - 1) / x.threads }
 
 // do is task i. The tasks that pack come first and For hands tasks out in
 // order, so whoever computes waits for panels being packed right now at most.
@@ -61,7 +81,7 @@ func (x *plan[T]) do(e *engine[T], i int) {
 			runtime.Gosched()
 		}
 	}
-	i -= x.packs
+	i = x.place(i)
 	i0, j0 := i/x.spans*x.rows, i%x.spans*x.span
 	w := e.workers.Get().(*worker[T])
 	following := (i + x.threads) / x.spans * x.rows

@@ -27,22 +27,20 @@ func TestTheIdentityGivesBackEveryBit(t *testing.T) {
 			for i := range k {
 				x.a[i*x.lda+i], y.b[i*y.ldb+i] = 1, 1
 			}
-			for i, v := range x.run(e, nil) {
-				want := x.b[i]
-				if f.transB() {
-					want = x.b[i%n*k+i/n]
-				}
-				if v != want {
-					t.Fatalf("%s %v: 1·B, entry %d: got %v, want %v", e.isa.name, x, i, v, want)
-				}
-			}
-			for i, v := range y.run(e, nil) {
-				want := y.a[i]
-				if f.transA() {
-					want = y.a[i%k*n+i/k]
-				}
-				if v != want {
-					t.Fatalf("%s %v: A·1, entry %d: got %v, want %v", e.isa.name, y, i, v, want)
+			for _, z := range []struct {
+				name     string
+				product  *problem[float32]
+				anything []float32
+				trans    bool
+			}{{"1·B", x, x.b, f.transB()}, {"A·1", y, y.a, f.transA()}} {
+				for i, v := range z.product.run(e, nil) {
+					want := z.anything[i]
+					if z.trans {
+						want = z.anything[i%z.product.n*z.product.m+i/z.product.n]
+					}
+					if v != want {
+						t.Fatalf("%s %v: %s, entry %d: got %v, want %v", e.isa.name, z.product, z.name, i, v, want)
+					}
 				}
 			}
 		}

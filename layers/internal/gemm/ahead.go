@@ -51,6 +51,11 @@ func (s *strip[T]) ask(tiles int) (first *T, apart, n int) {
 	return &s.b[0], 0, tiles
 }
 
+// asks reports whether an operand of so many elements is to be asked for.
+func (x *plan[T]) asks(elements int) bool {
+	return !x.isa.parts && x.depth >= deepBlock && elements >= farAway
+}
+
 // aheadOfB looks at the panel at column j of those from j0 to j1, or at the first
 // one of the next block.
 func (x *plan[T]) aheadOfB(next *ahead[T], p, j, j0, j1 int) {
@@ -58,7 +63,7 @@ func (x *plan[T]) aheadOfB(next *ahead[T], p, j, j0, j1 int) {
 	if j >= j1 {
 		j, p = j0, p+x.depth
 	}
-	if p >= x.steps || x.depth < deepBlock || x.k*x.n < farAway || x.isa.parts {
+	if p >= x.steps || !x.asks(x.k*x.n) {
 		return
 	}
 	w := min(x.isa.width, j1-j)
@@ -75,7 +80,7 @@ func (x *plan[T]) aheadOfA(next *ahead[T], i0, i1, p, following int) {
 		rows = min(rows, x.m-i0)
 	}
 	next.left = 0
-	if rows <= 0 || x.depth < deepBlock || x.m*x.k < farAway || x.isa.parts {
+	if rows <= 0 || !x.asks(x.m*x.k) {
 		return
 	}
 	if k := min(x.depth, x.k-p); x.transA {

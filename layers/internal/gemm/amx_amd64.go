@@ -125,5 +125,7 @@ func (s *strip[T]) kindAMX(rows, w int) (kind int) {
 //go:noescape
 func tilesAMX(config *[64]byte, kind, tiles, steps int, a *float32, alongA int, b *float32, alongB int, c *float32, ldc, alongC int, next *float32)
 
+// peakAMX runs turns of four independent products of tiles.
+//
 //go:noescape
 func peakAMX(config *[64]byte, turns int)

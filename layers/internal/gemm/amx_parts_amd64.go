@@ -29,48 +29,45 @@ func packLinesAMX(dst []float32, apart int, src []float32, ld int, across, turne
 			if across {
 				from = i + p*ld
 			}
-			splitLines(dst[i/32*apart+i%32*16+p*3*partAMX/stepAMX:], part, src[from:], ld, !across, turned, min(16, lines-i), min(run, k-p))
+			splitLines(dst[i/32*apart+i%32*16+p*3*partAMX/stepAMX:], part, src[from:], ld, across, turned, min(16, lines-i), min(run, k-p))
 		}
 	}
 }
 
 // splitLines cuts k steps of at most 16 lines into parts, the high one at dst. Lines
-// lie along k or across it, and are turned if rows are to be lanes.
-func splitLines(dst []float32, part int, src []float32, ld int, along, turned bool, lines, k int) {
+// lie along a row of src or across its rows, and are turned if rows are to be lanes.
+func splitLines(dst []float32, part int, src []float32, ld int, across, turned bool, lines, k int) {
 	whole := 0
-	row, pair, step := ld, 16*ld, stepAMX*ld // between a step's 16 pairs, in a pair, to the next step
-	if along {
-		pair, step = 16, stepAMX
-	}
 	if lines == 16 {
 		whole = k / stepAMX
-		if whole > 0 {
-			split(turned, whole, &src[0], 4*row, 4*pair, 4*step, &dst[0], 4*part)
-		}
 	}
-	for s := whole; s*stepAMX < k; s++ {
+	if whole > 0 {
+		split(&dst[0], part, &src[0], ld, across, turned, whole)
+	}
+	for p := whole * stepAMX; p < k; p += stepAMX { // what is less than 16 lines or a step, among zeros
 		var edge [16 * stepAMX]float32
-		left := min(stepAMX, k-s*stepAMX)
-		if along {
-			for i := range lines {
-				copy(edge[i*stepAMX:][:left], src[i*ld+s*step:])
-			}
-			split(turned, 1, &edge[0], 4*stepAMX, 4*16, 0, &dst[s*3*partAMX], 4*part)
-			continue
+		from, rows, columns, apart := p, lines, min(stepAMX, k-p), stepAMX
+		if across {
+			from, rows, columns, apart = p*ld, columns, rows, 16
 		}
-		for p := range left {
-			copy(edge[p*16:][:lines], src[s*step+p*ld:])
+		for r := range rows {
+			copy(edge[r*apart:][:columns], src[from+r*ld:])
 		}
-		split(turned, 1, &edge[0], 4*16, 4*16*16, 0, &dst[s*3*partAMX], 4*part)
+		split(&dst[p*3*partAMX/stepAMX], part, &edge[0], apart, across, turned, 1)
 	}
 }
 
-// split is splitTurned or splitPairs; through a variable, edges would be on the heap.
-func split(turned bool, steps int, src *float32, row, pair, step int, high *float32, part int) {
+// split is splitLines for whole steps of 16 lines. It calls the assembly by name:
+// through a variable, what is cut would be on the heap.
+func split(high *float32, part int, src *float32, ld int, across, turned bool, steps int) {
+	pair, step := 16, stepAMX // between the elements of a pair, to the next step
+	if across {
+		pair, step = 16*ld, stepAMX*ld
+	}
 	if turned {
-		splitTurned(steps, src, row, pair, step, high, part)
+		splitTurned(steps, src, 4*ld, 4*pair, 4*step, high, 4*part)
 	} else {
-		splitPairs(steps, src, row, pair, step, high, part)
+		splitPairs(steps, src, 4*ld, 4*pair, 4*step, high, 4*part)
 	}
 }
 

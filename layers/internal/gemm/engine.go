@@ -70,14 +70,19 @@ func (e *engine[T]) multiply(p *parallel.Pool, f Form, m, n, k int, a []T, lda i
 		}
 		return
 	}
+	e.run(p, e.plan(f, m, n, k, a, lda, b, ldb, c, ldc, acc))
+}
+
+// plan returns a plan with its operands set.
+func (e *engine[T]) plan(f Form, m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) *plan[T] {
 	x := e.plans.Get().(*plan[T])
 	x.transA, x.transB, x.acc = f.transA(), f.transB(), acc
 	x.m, x.n, x.k = m, n, k
 	x.a, x.lda, x.b, x.ldb, x.c, x.rowC, x.colC = a, lda, b, ldb, c, ldc, 1
-	e.run(p, x)
+	return x
 }
 
-// run does a plan whose operands are set.
+// run does a plan and takes it back.
 func (e *engine[T]) run(p *parallel.Pool, x *plan[T]) {
 	x.isa = e.isa
 	if x.m < x.n && e.isa.turned != nil {
@@ -213,12 +218,12 @@ func (x *plan[T]) packB(p, j int) {
 	if x.transB {
 		at = col*x.ldb + row
 	}
-	dst := x.packed[x.isa.room(x.padded, p)+x.isa.room(j, k):]
+	dst, width := x.panel(p, j, w)
 	if x.halfB != nil {
 		x.isa.packHalf(dst, 0, x.halfB[at:], x.ldb, w, k)
 		return
 	}
-	x.isa.packB(dst, x.b[at:], x.ldb, x.transB, k, w, x.isa.panel(w))
+	x.isa.packB(dst, x.b[at:], x.ldb, x.transB, k, w, width)
 }
 
 // band returns the rows of C in a task: no more than have their block of A in the
@@ -271,7 +276,7 @@ func (w *worker[T]) lay(x *plan[T], i0, i1, p int) {
 	s := &w.strip
 	s.a = x.a
 	if x.packsA {
-		w.a = grown(w.a, x.isa.room(i1-i0+x.isa.heights[0], s.k+slack))
+		w.a = grown(w.a, x.isa.room(i1-i0+x.isa.heights[0], s.k+x.isa.slack))
 		s.a = w.a
 	}
 	w.runs = w.runs[:0]

@@ -41,16 +41,19 @@ func Gemm[T tensor.Float](p *parallel.Pool, f Form, m, n, k int, a []T, lda int,
 }
 
 // ISA names the instruction set of the float32 path: amx, avx512, avx2 or portable.
-func ISA() string { return singles[len(singles)-1].isa.name }
+func ISA() string { return fastest.name }
 
 // TileRows returns how many rows of C the float32 path named by [ISA] makes at a time:
 // of a product with a multiple of them none are made for nothing.
-func TileRows() int { return singles[len(singles)-1].isa.heights[0] }
+func TileRows() int { return fastest.heights[0] }
 
 // singles and double are the engines of this processor: for float32 those of all its
-// instruction sets, the fastest last.
+// instruction sets, the fastest last. vectors is the path of products too small for a
+// matrix unit.
 var (
 	singles = newEngines(paths())
+	fastest = singles[len(singles)-1].isa
+	vectors = engineOf[float32](1, 1).isa
 	double  = newEngine(portable[float64]())
 )
 

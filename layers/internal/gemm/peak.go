@@ -10,16 +10,16 @@ import (
 // registers alone, on all threads of the pool, in GFLOP/s: the best of five runs of
 // about 20 ms. On a matrix unit products exceed it, see [MatrixPeak].
 func Peak(p *parallel.Pool) (gflops float64) {
-	return engineOf[float32](1, 1).isa.peak(p, 5, 20*time.Millisecond)
+	return vectors.peak(p, 5, 20*time.Millisecond)
 }
 
 // MatrixPeak is [Peak] of the matrix unit, with as many products of parts for one of
 // float32 as a product takes; 0 where there is none.
 func MatrixPeak(p *parallel.Pool) (gflops float64) {
-	if s := singles[len(singles)-1].isa; s.parts {
-		return s.peak(p, 5, 20*time.Millisecond)
+	if !fastest.parts {
+		return 0
 	}
-	return 0
+	return fastest.peak(p, 5, 20*time.Millisecond)
 }
 
 // peak is Peak on this path: the best of so many runs of about so long.

@@ -6,6 +6,6 @@ package gemm
 // small regions of the products that it makes by itself.
 func Scratch(threads int) int {
 	const element = 4
-	s := singles[len(singles)-1].isa
+	s := fastest
 	return element * (s.room(s.width, regionMax/s.width)*3/2 + threads*(s.room(s.rows, s.depth+s.slack)+regionMax/8))
 }

@@ -86,7 +86,7 @@ func (t *Trial) ISA() string { return t.engine.isa.name }
 func (t *Trial) Peak(p *parallel.Pool) float64 {
 	s := t.engine.isa
 	if s.parts {
-		s = engineOf[float32](1, 1).isa
+		s = vectors
 	}
 	return s.peak(p, 3, 3*time.Millisecond)
 }

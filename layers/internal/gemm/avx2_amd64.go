@@ -19,6 +19,10 @@ func avx2() *isa[float32] {
 			[]tileFunc{6: tile6x8AVX2, 4: tile4x8AVX2, 2: tile2x8AVX2, 1: tile1x8AVX2}),
 		packA: packAAVX2,
 		packB: packBAVX2,
+		copyB: func(dst, src []float32, ld, panels, k int) {
+			_, _ = dst[panels*16*k-1], src[(k-1)*ld+panels*16-1]
+			copyTiles16(k, panels, &src[0], 4*ld, &dst[0], 64*k)
+		},
 		fma: func(turns int) float64 {
 			peakAVX2(turns)
 			return float64(turns) * 12 * 8 * 2

@@ -192,6 +192,10 @@ func (x *plan[T]) regions(f func()) {
 	}
 }
 
+// panelsAcross is how many panels of a B whose rows are apart are copied at a time: memory
+// likes to be read in runs.
+const panelsAcross = 4
+
 // panels returns how many panels of B the region has in one block of k.
 func (x *plan[T]) panels() int { return (x.cols + x.isa.width - 1) / x.isa.width }
 
@@ -199,7 +203,7 @@ func (x *plan[T]) panels() int { return (x.cols + x.isa.width - 1) / x.isa.width
 func (x *plan[T]) alone() {
 	if x.packsB {
 		for p := 0; p < x.steps; p += x.depth {
-			for j := 0; j < x.cols; j += x.isa.width {
+			for j := 0; j < x.cols; j += x.packing() {
 				x.packB(p, j)
 			}
 		}
@@ -210,9 +214,25 @@ func (x *plan[T]) alone() {
 	}
 }
 
-// packB packs the panel at column j of the block at step p of the region.
+// packing returns how many columns of B are packed at a time.
+func (x *plan[T]) packing() int {
+	if x.isa.copyB != nil && !x.transB {
+		return panelsAcross * x.isa.width
+	}
+	return x.isa.width
+}
+
+// packB packs what panels there are from column j on, packing() columns at most, of
+// the block at step p of the region.
 func (x *plan[T]) packB(p, j int) {
-	k, w := min(x.depth, x.steps-p), min(x.isa.width, x.cols-j)
+	k, w := min(x.depth, x.steps-p), min(x.packing(), x.cols-j)
+	if whole := w / x.isa.width; x.packing() > x.isa.width && whole > 0 {
+		x.isa.copyB(x.packed[x.isa.room(x.padded, p)+x.isa.room(j, k):], x.b[(x.p0+p)*x.ldb+x.j0+j:], x.ldb, whole, k)
+		j, w = j+whole*x.isa.width, w-whole*x.isa.width
+		if w == 0 {
+			return
+		}
+	}
 	row, col := x.p0+p, x.j0+j
 	at := row*x.ldb + col
 	if x.transB {

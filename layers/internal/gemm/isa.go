@@ -44,6 +44,8 @@ type isa[T tensor.Float] struct {
 	packA func(dst []T, apart int, src []T, ld int, trans bool, tiles, rows, height, k int) (rs, ks int)
 	// packB copies k×w of op(B) to dst, k rows of width elements, zero from w on.
 	packB func(dst, src []T, ld int, trans bool, k, w, width int)
+	// copyB copies whole panels of a B stored [k,n] that lie side by side, if it can.
+	copyB func(dst, src []T, ld, panels, k int)
 	// packHalf is packA and packB, if there are parts, for lines of bfloat16 along k.
 	packHalf func(dst []T, apart int, src []uint16, ld, lines, k int)
 	// fma runs turns of independent multiply-adds on registers and returns how

@@ -119,6 +119,11 @@ func copyPanel8(k int, src *float32, lds int, dst *float32)
 //go:noescape
 func copyRows(rows int, n int, src *float32, lds int, dst *float32, ldd int)
 
+// copyTiles16 copies k rows into tiles of 16 columns, apart bytes from one to the next.
+//
+//go:noescape
+func copyTiles16(k int, tiles int, src *float32, lds int, dst *float32, apart int)
+
 // copyTiles12 copies k rows into tiles of 12 columns, apart bytes from one to the next.
 //
 //go:noescape

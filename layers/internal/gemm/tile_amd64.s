@@ -5230,6 +5230,38 @@ copyRows_tail:
 	VZEROUPPER
 	RET
 
+// func copyTiles16(k int, tiles int, src *float32, lds int, dst *float32, apart int)
+// Requires: AVX, MMX+
+TEXT ·copyTiles16(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), AX
+	MOVQ tiles+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ lds+24(FP), BX
+	MOVQ dst+32(FP), SI
+	MOVQ apart+40(FP), DI
+
+copyTiles16_row:
+	MOVQ DX, R8
+	MOVQ SI, R9
+	MOVQ CX, R10
+
+copyTiles16_tile:
+	PREFETCHT0 (R8)(BX*4)
+	VMOVUPS    (R8), Y0
+	VMOVUPS    Y0, (R9)
+	VMOVUPS    32(R8), Y0
+	VMOVUPS    Y0, 32(R9)
+	ADDQ       $0x40, R8
+	ADDQ       DI, R9
+	DECQ       R10
+	JNZ        copyTiles16_tile
+	ADDQ       BX, DX
+	ADDQ       $0x40, SI
+	DECQ       AX
+	JNZ        copyTiles16_row
+	VZEROUPPER
+	RET
+
 // func copyTiles12(k int, tiles int, src *float32, lds int, dst *float32, apart int)
 // Requires: AVX, MMX+
 TEXT ·copyTiles12(SB), NOSPLIT, $0-48
@@ -5247,10 +5279,10 @@ copyTiles12_row:
 
 copyTiles12_tile:
 	PREFETCHT0 (R8)(BX*4)
-	VMOVUPS    (R8), X0
-	VMOVUPS    X0, (R9)
-	VMOVUPS    16(R8), Y0
-	VMOVUPS    Y0, 16(R9)
+	VMOVUPS    (R8), Y0
+	VMOVUPS    Y0, (R9)
+	VMOVUPS    32(R8), X0
+	VMOVUPS    X0, 32(R9)
 	ADDQ       $0x30, R8
 	ADDQ       DI, R9
 	DECQ       R10

@@ -26,8 +26,8 @@ type AttentionOptions struct {
 // keys and values of group h·G/H, and, with R the rotation to a token's
 // position in its document,
 //
-//	s_ij = scale·(R_i q_i)·(R_j k_j)    start_i ≤ j ≤ i, i-j < Window
-//	p_ij = exp(s_ij - lse_i)            lse_i = log Σ_j exp(s_ij)
+//	s_ij = (R_i q_i)·(R_j k_j)            start_i ≤ j ≤ i, i-j < Window
+//	p_ij = exp(scale·s_ij - lse_i)        lse_i = log Σ_j exp(scale·s_ij)
 //	o_i  = Σ_j p_ij v_j
 //
 // Inputs: qkv [B,T,(H+2G)P] (all q heads, then k, then v), start int32 [B,T];
@@ -35,21 +35,23 @@ type AttentionOptions struct {
 // scores exist for one tile of queries at a time and the backward pass computes
 // them again from lse [B,H,T]:
 //
-//	D_i = do_i·o_i     ds_ij = p_ij (do_i·v_j - D_i)
-//	dv_j = Σ_i p_ij do_i     dq_i = scale·Σ_j ds_ij k_j     dk_j = scale·Σ_i ds_ij q_i
+//	D_i = do_i·o_i     ds_ij = scale·p_ij (do_i·v_j - D_i)
+//	dv_j = Σ_i p_ij do_i     dq_i = Σ_j ds_ij k_j     dk_j = Σ_i ds_ij q_i
 //
 // A tile's scores are one row of blocks, [queries, past], so that each product is
-// one call; tiles see only keys from their earliest start on.
+// one call; tiles see only keys from their earliest start on. qkv and its gradient
+// are read and written by whole rows, in passes of their own that turn all heads of
+// a token at once: a head's part of a row is a line or two, a page from the next.
 type Attention[T tensor.Float] struct {
 	pool  *parallel.Pool
 	size  AttentionSize
 	opt   AttentionOptions
 	scale T
 
-	q, k []T // rotated [B,H,T,P], scaled, and [B,G,T,P]
-	lse  []T // [B,H,T], for a backward pass
+	q, k, v []T // rotated [B,H,T,P] and [B,G,T,P], values [B,G,T,P]
+	lse     []T // [B,H,T], for a backward pass
 
-	dk, dv []T                  // [B,H,T,P] what each query head adds to its group's gradient
+	dk, dv []T                  // [B,H,T,P] what each query head adds to its group's gradient; dq takes q's place
 	free   chan *tileScratch[T] // one for each thread
 
 	qkv, out, dqkv, dout, o []T // arguments of the call under way
@@ -58,9 +60,9 @@ type Attention[T tensor.Float] struct {
 	turn, forward, backward, gather func(item int)
 }
 
-// tileScratch is what one worker needs: the scores of one tile and, backward,
-// their gradient, and the gradient of one head's queries.
-type tileScratch[T tensor.Float] struct{ s, dp, dq []T } // [queryTile,T], [T,P]
+// tileScratch is what one worker needs: the scores of one tile, backward their
+// gradient, and forward their sums.
+type tileScratch[T tensor.Float] struct{ s, dp, z []T } // [queryTile,T], [queryTile]
 
 // queryTile is the number of queries whose scores exist at a time: whole tiles
 // of a product, and few, for of the last block of scores half is not causal. 48,
@@ -80,19 +82,19 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	}
 	k := &Attention[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
 	n := s.B * s.T * s.P
-	k.q, k.k = room[T](p, n*s.H), room[T](p, n*s.G)
+	k.q, k.k, k.v = room[T](p, n*s.H), room[T](p, n*s.G), room[T](p, n*s.G)
 	if o.Train {
 		k.lse, k.dk, k.dv = room[T](p, s.B*s.H*s.T), room[T](p, n*s.H), room[T](p, n*s.H)
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
-		t := &tileScratch[T]{s: room[T](p, queryTile*s.T)}
+		t := &tileScratch[T]{s: room[T](p, queryTile*s.T), z: room[T](p, queryTile)}
 		if o.Train {
-			t.dp, t.dq = room[T](p, queryTile*s.T), room[T](p, s.T*s.P)
+			t.dp = room[T](p, queryTile*s.T)
 		}
 		k.free <- t
 	}
-	k.turn, k.forward, k.backward, k.gather = k.turnKeys, k.forwardTile, k.backwardHead, k.gatherGroup
+	k.turn, k.forward, k.backward, k.gather = k.turnRows, k.forwardTile, k.backwardHead, k.gatherRows
 	return k
 }
 
@@ -111,18 +113,35 @@ func (k *Attention[T]) UsesOut() bool { return true }
 // Forward fills the output.
 func (k *Attention[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	k.qkv, k.start, k.out = tensor.Data[T](in[0]), tensor.Data[int32](in[1]), tensor.Data[T](out)
-	k.pool.For(k.size.B*k.size.G*k.tiles(), k.turn)
+	k.pool.For(k.size.B*k.tiles(), k.turn)
 	k.pool.For(k.size.B*k.size.H*k.tiles(), k.forward)
 }
 
 // width returns the row length of qkv.
 func (k *Attention[T]) width() int { return (k.size.H + 2*k.size.G) * k.size.P }
 
-// turnKeys fills some rows of one group's keys.
-func (k *Attention[T]) turnKeys(item int) {
-	s := k.size
-	of, lo := item/k.tiles(), item%k.tiles()*queryTile
-	k.rotate(k.k[of*s.T*s.P:], of/s.G, s.H+of%s.G, lo, min(s.T, lo+queryTile), 1)
+// rows returns the sequence and the times of one part of the passes over rows.
+func (k *Attention[T]) rows(item int) (b, lo, hi int) {
+	b, lo = item/k.tiles(), item%k.tiles()*queryTile
+	return b, lo, min(k.size.T, lo+queryTile)
+}
+
+// turnRows fills some rows of q, k and v for all heads.
+func (k *Attention[T]) turnRows(item int) {
+	s, w := k.size, k.width()
+	b, lo, hi := k.rows(item)
+	for t := lo; t < hi; t++ {
+		x := k.qkv[(b*s.T+t)*w:][:w]
+		cos, sin := anglesAt[T](k.opt.Rope, t-int(k.start[b*s.T+t]))
+		for h := range s.H {
+			rotate(k.q[((b*s.H+h)*s.T+t)*s.P:][:s.P], x[h*s.P:], cos, sin)
+		}
+		for g := range s.G {
+			at := ((b*s.G+g)*s.T + t) * s.P
+			rotate(k.k[at:][:s.P], x[(s.H+g)*s.P:], cos, sin)
+			copy(k.v[at:][:s.P], x[(s.H+s.G+g)*s.P:])
+		}
+	}
 }
 
 // forwardTile computes one tile of queries. The longest, which are the last of
@@ -132,36 +151,37 @@ func (k *Attention[T]) forwardTile(item int) {
 	heads := s.B * s.H
 	of, i := item%heads, (k.tiles()-1-item/heads)*queryTile
 	b, h := of/s.H, of%s.H
-	g := h / (s.H / s.G)
+	past := (b*s.G + h/(s.H/s.G)) * s.T * s.P
 	starts := k.start[b*s.T : (b+1)*s.T]
-	keys, queries := k.k[(b*s.G+g)*s.T*s.P:], k.q[of*s.T*s.P:]
-	values := k.qkv[b*s.T*k.width()+(s.H+s.G+g)*s.P:]
 	rows := min(queryTile, s.T-i)
-	k.rotate(queries, b, h, i, i+rows, k.scale)
 	tile := <-k.free
 	from, n := k.keysOf(starts, i, rows)
-	gemm.Gemm(nil, gemm.NT, rows, n, s.P, queries[i*s.P:], s.P, keys[from*s.P:], s.P, tile.s, n, false)
+	gemm.Gemm(nil, gemm.NT, rows, n, s.P, k.q[(of*s.T+i)*s.P:], s.P, k.k[past+from*s.P:], s.P, tile.s, n, false)
 	for r := range rows {
 		lo, hi := k.seen(starts, i+r, from)
-		m, z := softmaxRow(tile.s[r*n:(r+1)*n], lo, hi)
+		m, z := softmaxRow(tile.s[r*n:(r+1)*n], lo, hi, k.scale)
 		if k.opt.Train {
 			k.lse[of*s.T+i+r] = m + T(math.Log(float64(z)))
 		}
+		tile.z[r] = z
 	}
 	out := k.out[(b*s.T+i)*s.H*s.P+h*s.P:]
-	gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, values[from*k.width():], k.width(), out, s.H*s.P, false)
+	gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, k.v[past+from*s.P:], s.P, out, s.H*s.P, false)
+	for r := range rows {
+		o := out[r*s.H*s.P:][:s.P]
+		vec.Scale(o, 1/tile.z[r], o)
+	}
 	k.free <- tile
 }
 
-// softmaxRow turns row[lo:hi] into probabilities and clears the rest. The
-// normaliser was z·exp(m).
-func softmaxRow[T tensor.Float](row []T, lo, hi int) (m, z T) {
+// softmaxRow turns row[lo:hi] into exp(scale·row - m), m being the largest exponent,
+// and clears the rest. z is their sum: divided by it they are probabilities, which is
+// less work for what is made of a row than for the row.
+func softmaxRow[T tensor.Float](row []T, lo, hi int, scale T) (m, z T) {
 	clear(row[:lo])
 	clear(row[hi:])
-	m = vec.Max(row[lo:hi])
-	z = vec.ExpSum(row[lo:hi], row[lo:hi], 1, m)
-	vec.Scale(row[lo:hi], 1/z, row[lo:hi])
-	return m, z
+	m = scale * vec.Max(row[lo:hi])
+	return m, vec.ExpSum(row[lo:hi], row[lo:hi], scale, m)
 }
 
 // keysOf returns the range of keys that any query of a tile sees.
@@ -181,29 +201,4 @@ func (k *Attention[T]) seen(starts []int32, i, base int) (lo, hi int) {
 		lo = max(lo, i-k.opt.Window+1)
 	}
 	return lo - base, i + 1 - base
-}
-
-// rotate copies times lo ≤ t < hi of sequence b's head h into dst [T,P], turned
-// to their positions and scaled.
-func (k *Attention[T]) rotate(dst []T, b, h, lo, hi int, scale T) {
-	s, w := k.size, k.width()
-	for t := lo; t < hi; t++ {
-		y, x := dst[t*s.P:(t+1)*s.P], k.qkv[(b*s.T+t)*w+h*s.P:][:s.P]
-		if k.opt.Rope == nil {
-			vec.Scale(y, scale, x)
-			continue
-		}
-		cos, sin := k.angles(t - int(k.start[b*s.T+t]))
-		half := s.P / 2
-		vec.Rotate(y[:half], y[half:], x[:half], x[half:], cos, sin)
-		if scale != 1 {
-			vec.Scale(y, scale, y)
-		}
-	}
-}
-
-func (k *Attention[T]) angles(position int) (cos, sin []T) {
-	cos, sin = tables[T](k.opt.Rope)
-	half := k.size.P / 2
-	return cos[position*half : (position+1)*half], sin[position*half : (position+1)*half]
 }

@@ -40,8 +40,8 @@ type AttentionCache[T tensor.Float] struct {
 }
 
 // cacheScratch is what one worker needs: rotated queries, of a tile of tokens or
-// of the heads of a group, and their scores.
-type cacheScratch[T tensor.Float] struct{ q, s []T } // [·,P], [·,capacity]
+// of the heads of a group, their scores and the sums of these.
+type cacheScratch[T tensor.Float] struct{ q, s, z []T } // [·,P], [·,capacity], [·]
 
 // NewAttentionCache returns an empty cache with room for s.T tokens.
 func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o AttentionOptions) *AttentionCache[T] {
@@ -51,7 +51,8 @@ func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o Atte
 	c := &AttentionCache[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
 	c.free = make(chan *cacheScratch[T], p.Threads())
 	for range p.Threads() {
-		c.free <- &cacheScratch[T]{q: make([]T, max(queryTile, s.H/s.G)*s.P)}
+		rows := max(queryTile, s.H/s.G)
+		c.free <- &cacheScratch[T]{q: make([]T, rows*s.P), z: make([]T, rows)}
 	}
 	c.one, c.keep, c.read = c.oneGroup, c.keepGroup, c.readTile
 	c.reserve(s.T)
@@ -177,15 +178,18 @@ func (c *AttentionCache[T]) attend(w *cacheScratch[T], item, rows, first, step i
 	if need := rows * n; len(w.s) < need {
 		w.s = make([]T, len(w.q)/p*c.capacity)
 	}
-	vec.Scale(w.q[:rows*p], c.scale, w.q[:rows*p])
 	for at := base; at < end; at += keyBlock {
 		multiply(w.s[at-base:], n, w.q, p, rows, keys[at*p:], keyBlock, p, keyBlock)
 	}
 	for r := range rows {
 		position := first + r*step
-		softmaxRow(w.s[r*n:(r+1)*n], c.oldest(position)-base, position+1-base)
+		_, w.z[r] = softmaxRow(w.s[r*n:(r+1)*n], c.oldest(position)-base, position+1-base, c.scale)
 	}
 	multiply(out, ldo, w.s[from-base:], n, rows, values[from*p:], p, end-from, p)
+	for r := range rows {
+		o := out[r*ldo:][:p]
+		vec.Scale(o, 1/w.z[r], o)
+	}
 }
 
 // multiply sets y [rows,width] to a·x over n rows of x: few rows of a are bound by
@@ -208,12 +212,6 @@ func (c *AttentionCache[T]) oldest(position int) int {
 
 // turn copies x to y, rotated to a position.
 func (c *AttentionCache[T]) turn(y, x []T, position int) {
-	if c.opt.Rope == nil {
-		copy(y, x)
-		return
-	}
-	half := c.size.P / 2
-	cos, sin := tables[T](c.opt.Rope)
-	cos, sin = cos[position*half:(position+1)*half], sin[position*half:(position+1)*half]
-	vec.Rotate(y[:half], y[half:], x[:half], x[half:], cos, sin)
+	cos, sin := anglesAt[T](c.opt.Rope, position)
+	rotate(y, x, cos, sin)
 }

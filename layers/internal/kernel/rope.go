@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"stillhouse/layers/internal/parallel"
+	"stillhouse/layers/internal/vec"
+	"stillhouse/layers/tensor"
 )
 
 // Rope holds the rotary position embedding of Su et al. 2021 (arXiv:2104.09864)
@@ -87,4 +89,34 @@ func tables[T float32 | float64](r *Rope) (cos, sin []T) {
 		return any(r.cos32).([]T), any(r.sin32).([]T)
 	}
 	return any(r.cos64).([]T), any(r.sin64).([]T)
+}
+
+// anglesAt returns the cosines and sines [P/2] of a position; none without positions.
+func anglesAt[T tensor.Float](r *Rope, position int) (cos, sin []T) {
+	if r == nil {
+		return nil, nil
+	}
+	cos, sin = tables[T](r)
+	half := len(r.inverse)
+	return cos[position*half:][:half], sin[position*half:][:half]
+}
+
+// rotate sets y [P] to one head's x, turned by the angles.
+func rotate[T tensor.Float](y, x, cos, sin []T) {
+	if cos == nil {
+		copy(y, x)
+		return
+	}
+	half := len(cos)
+	vec.Rotate(y[:half], y[half:], x[:half], x[half:], cos, sin)
+}
+
+// rotateBack undoes rotate.
+func rotateBack[T tensor.Float](y, x, cos, sin []T) {
+	if cos == nil {
+		copy(y, x)
+		return
+	}
+	half := len(cos)
+	vec.RotateBack(y[:half], y[half:], x[:half], x[half:], cos, sin)
 }

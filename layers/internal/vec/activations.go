@@ -21,6 +21,19 @@ func Exp[T tensor.Float](y, x []T) {
 	}
 }
 
+// Decay sets y[i] = exp((h - high[i]) + (l - low[i]))·w[i]: high and low are the parts
+// of numbers that float32 is too short for, and whose differences are wanted.
+func Decay[T tensor.Float](y, high, low, w []T, h, l T) {
+	if accelerated[T]() {
+		n := len(y)
+		decay32(n, at(y, n), at(high, n), at(low, n), at(w, n), float32(h), float32(l))
+		return
+	}
+	for i := range y {
+		y[i] = T(math.Exp(float64((h-high[i])+(l-low[i])))) * w[i]
+	}
+}
+
 // Sigmoid sets y[i] = 1/(1+exp(-x[i])). y may be x.
 func Sigmoid[T tensor.Float](y, x []T) {
 	if accelerated[T]() {

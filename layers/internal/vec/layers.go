@@ -83,3 +83,20 @@ func Conv4[T tensor.Float](y, x0, x1, x2, x3, w0, w1, w2, w3, b []T) {
 		y[i] = b[i] + x0[i]*w0[i] + x1[i]*w1[i] + x2[i]*w2[i] + x3[i]*w3[i]
 	}
 }
+
+// ConvGrad4 adds to the gradients of Conv4's weights: dw_k[i] += dy[i]·x_k[i] and
+// db[i] += dy[i].
+func ConvGrad4[T tensor.Float](dw0, dw1, dw2, dw3, db, dy, x0, x1, x2, x3 []T) {
+	if accelerated[T]() {
+		n := len(db)
+		convGradFour32(n, at(dw0, n), at(dw1, n), at(dw2, n), at(dw3, n), at(db, n), at(dy, n), at(x0, n), at(x1, n), at(x2, n), at(x3, n))
+		return
+	}
+	for i := range db {
+		dw0[i] += dy[i] * x0[i]
+		dw1[i] += dy[i] * x1[i]
+		dw2[i] += dy[i] * x2[i]
+		dw3[i] += dy[i] * x3[i]
+		db[i] += dy[i]
+	}
+}

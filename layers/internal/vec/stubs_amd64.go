@@ -159,6 +159,16 @@ func rmsGrad32(n int, dx *float32, dy *float32, x *float32, w *float32, r float3
 //go:noescape
 func convFour32(n int, y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, b *float32)
 
+// convGradFour32 is ConvGrad4.
+//
+//go:noescape
+func convGradFour32(n int, dw0 *float32, dw1 *float32, dw2 *float32, dw3 *float32, db *float32, dy *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32)
+
+// softmaxGrad32 is SoftmaxGrad.
+//
+//go:noescape
+func softmaxGrad32(n int, dp *float32, p *float32, s float32, d float32)
+
 // rotate32 is Rotate.
 //
 //go:noescape
@@ -203,6 +213,11 @@ func swiglu32(n int, y *float32, gate *float32, u *float32)
 //
 //go:noescape
 func swigluGrad32(n int, dg *float32, du *float32, dy *float32, gate *float32, u *float32)
+
+// decay32 is Decay.
+//
+//go:noescape
+func decay32(n int, y *float32, high *float32, low *float32, w *float32, h float32, l float32)
 
 // expSum32 is ExpSum.
 //

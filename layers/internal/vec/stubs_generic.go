@@ -128,6 +128,14 @@ func convFour32(n int, y, x0, x1, x2, x3, w0, w1, w2, w3, b *float32) {
 	panic(unreachable)
 }
 
+func convGradFour32(n int, dw0, dw1, dw2, dw3, db, dy, x0, x1, x2, x3 *float32) {
+	panic(unreachable)
+}
+
+func softmaxGrad32(n int, dp, p *float32, s, d float32) {
+	panic(unreachable)
+}
+
 func rotate32(n int, y1, y2, x1, x2, cos, sin *float32) {
 	panic(unreachable)
 }
@@ -161,6 +169,10 @@ func swiglu32(n int, y, gate, u *float32) {
 }
 
 func swigluGrad32(n int, dg, du, dy, gate, u *float32) {
+	panic(unreachable)
+}
+
+func decay32(n int, y, high, low, w *float32, h, l float32) {
 	panic(unreachable)
 }
 

@@ -8480,6 +8480,346 @@ convFour32_narrow_end5:
 	VZEROUPPER
 	RET
 
+// func convGradFour32(n int, dw0 *float32, dw1 *float32, dw2 *float32, dw3 *float32, db *float32, dy *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32)
+// Requires: AVX, AVX512F, BMI2, FMA3
+TEXT ·convGradFour32(SB), NOSPLIT, $0-88
+	CMPB ·isa+0(SB), $0x02
+	JNE  convGradFour32_narrow
+	MOVQ n+0(FP), AX
+	MOVQ dw0+8(FP), DX
+	MOVQ dw1+16(FP), BX
+	MOVQ dw2+24(FP), SI
+	MOVQ dw3+32(FP), DI
+	MOVQ db+40(FP), R8
+	MOVQ dy+48(FP), R9
+	MOVQ x0+56(FP), R10
+	MOVQ x1+64(FP), R11
+	MOVQ x2+72(FP), R12
+	MOVQ x3+80(FP), R13
+	XORQ CX, CX
+	LEAQ -32(AX), R14
+	CMPQ CX, R14
+	JGT  convGradFour32_wide_done2
+
+convGradFour32_wide_loop1:
+	VMOVUPS     (R9)(CX*4), Z0
+	VMOVUPS     (DX)(CX*4), Z1
+	VFMADD231PS (R10)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (DX)(CX*4)
+	VMOVUPS     (BX)(CX*4), Z1
+	VFMADD231PS (R11)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (BX)(CX*4)
+	VMOVUPS     (SI)(CX*4), Z1
+	VFMADD231PS (R12)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (SI)(CX*4)
+	VMOVUPS     (DI)(CX*4), Z1
+	VFMADD231PS (R13)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (DI)(CX*4)
+	VADDPS      (R8)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R8)(CX*4)
+	VMOVUPS     64(R9)(CX*4), Z0
+	VMOVUPS     64(DX)(CX*4), Z1
+	VFMADD231PS 64(R10)(CX*4), Z0, Z1
+	VMOVUPS     Z1, 64(DX)(CX*4)
+	VMOVUPS     64(BX)(CX*4), Z1
+	VFMADD231PS 64(R11)(CX*4), Z0, Z1
+	VMOVUPS     Z1, 64(BX)(CX*4)
+	VMOVUPS     64(SI)(CX*4), Z1
+	VFMADD231PS 64(R12)(CX*4), Z0, Z1
+	VMOVUPS     Z1, 64(SI)(CX*4)
+	VMOVUPS     64(DI)(CX*4), Z1
+	VFMADD231PS 64(R13)(CX*4), Z0, Z1
+	VMOVUPS     Z1, 64(DI)(CX*4)
+	VADDPS      64(R8)(CX*4), Z0, Z0
+	VMOVUPS     Z0, 64(R8)(CX*4)
+	ADDQ        $0x20, CX
+	CMPQ        CX, R14
+	JLE         convGradFour32_wide_loop1
+
+convGradFour32_wide_done2:
+	LEAQ -16(AX), R14
+	CMPQ CX, R14
+	JGT  convGradFour32_wide_done4
+
+convGradFour32_wide_loop3:
+	VMOVUPS     (R9)(CX*4), Z0
+	VMOVUPS     (DX)(CX*4), Z1
+	VFMADD231PS (R10)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (DX)(CX*4)
+	VMOVUPS     (BX)(CX*4), Z1
+	VFMADD231PS (R11)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (BX)(CX*4)
+	VMOVUPS     (SI)(CX*4), Z1
+	VFMADD231PS (R12)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (SI)(CX*4)
+	VMOVUPS     (DI)(CX*4), Z1
+	VFMADD231PS (R13)(CX*4), Z0, Z1
+	VMOVUPS     Z1, (DI)(CX*4)
+	VADDPS      (R8)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R8)(CX*4)
+	ADDQ        $0x10, CX
+	CMPQ        CX, R14
+	JLE         convGradFour32_wide_loop3
+
+convGradFour32_wide_done4:
+	SUBQ        CX, AX
+	JZ          convGradFour32_wide_end5
+	MOVQ        $-1, R14
+	BZHIQ       AX, R14, R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (R9)(CX*4), K1, Z0
+	VMOVUPS.Z   (DX)(CX*4), K1, Z1
+	VMOVUPS.Z   (R10)(CX*4), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (DX)(CX*4)
+	VMOVUPS.Z   (BX)(CX*4), K1, Z1
+	VMOVUPS.Z   (R11)(CX*4), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (BX)(CX*4)
+	VMOVUPS.Z   (SI)(CX*4), K1, Z1
+	VMOVUPS.Z   (R12)(CX*4), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (SI)(CX*4)
+	VMOVUPS.Z   (DI)(CX*4), K1, Z1
+	VMOVUPS.Z   (R13)(CX*4), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (DI)(CX*4)
+	VMOVUPS.Z   (R8)(CX*4), K1, Z1
+	VADDPS      Z1, Z0, Z0
+	VMOVUPS     Z0, K1, (R8)(CX*4)
+
+convGradFour32_wide_end5:
+	VZEROUPPER
+	RET
+
+convGradFour32_narrow:
+	MOVQ n+0(FP), AX
+	MOVQ dw0+8(FP), DX
+	MOVQ dw1+16(FP), BX
+	MOVQ dw2+24(FP), SI
+	MOVQ dw3+32(FP), DI
+	MOVQ db+40(FP), R8
+	MOVQ dy+48(FP), R9
+	MOVQ x0+56(FP), R10
+	MOVQ x1+64(FP), R11
+	MOVQ x2+72(FP), R12
+	MOVQ x3+80(FP), R13
+	XORQ CX, CX
+	LEAQ -16(AX), R14
+	CMPQ CX, R14
+	JGT  convGradFour32_narrow_done2
+
+convGradFour32_narrow_loop1:
+	VMOVUPS     (R9)(CX*4), Y0
+	VMOVUPS     (DX)(CX*4), Y1
+	VFMADD231PS (R10)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (DX)(CX*4)
+	VMOVUPS     (BX)(CX*4), Y1
+	VFMADD231PS (R11)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (BX)(CX*4)
+	VMOVUPS     (SI)(CX*4), Y1
+	VFMADD231PS (R12)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (SI)(CX*4)
+	VMOVUPS     (DI)(CX*4), Y1
+	VFMADD231PS (R13)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (DI)(CX*4)
+	VADDPS      (R8)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R8)(CX*4)
+	VMOVUPS     32(R9)(CX*4), Y0
+	VMOVUPS     32(DX)(CX*4), Y1
+	VFMADD231PS 32(R10)(CX*4), Y0, Y1
+	VMOVUPS     Y1, 32(DX)(CX*4)
+	VMOVUPS     32(BX)(CX*4), Y1
+	VFMADD231PS 32(R11)(CX*4), Y0, Y1
+	VMOVUPS     Y1, 32(BX)(CX*4)
+	VMOVUPS     32(SI)(CX*4), Y1
+	VFMADD231PS 32(R12)(CX*4), Y0, Y1
+	VMOVUPS     Y1, 32(SI)(CX*4)
+	VMOVUPS     32(DI)(CX*4), Y1
+	VFMADD231PS 32(R13)(CX*4), Y0, Y1
+	VMOVUPS     Y1, 32(DI)(CX*4)
+	VADDPS      32(R8)(CX*4), Y0, Y0
+	VMOVUPS     Y0, 32(R8)(CX*4)
+	ADDQ        $0x10, CX
+	CMPQ        CX, R14
+	JLE         convGradFour32_narrow_loop1
+
+convGradFour32_narrow_done2:
+	LEAQ -8(AX), R14
+	CMPQ CX, R14
+	JGT  convGradFour32_narrow_done4
+
+convGradFour32_narrow_loop3:
+	VMOVUPS     (R9)(CX*4), Y0
+	VMOVUPS     (DX)(CX*4), Y1
+	VFMADD231PS (R10)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (DX)(CX*4)
+	VMOVUPS     (BX)(CX*4), Y1
+	VFMADD231PS (R11)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (BX)(CX*4)
+	VMOVUPS     (SI)(CX*4), Y1
+	VFMADD231PS (R12)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (SI)(CX*4)
+	VMOVUPS     (DI)(CX*4), Y1
+	VFMADD231PS (R13)(CX*4), Y0, Y1
+	VMOVUPS     Y1, (DI)(CX*4)
+	VADDPS      (R8)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R8)(CX*4)
+	ADDQ        $0x08, CX
+	CMPQ        CX, R14
+	JLE         convGradFour32_narrow_loop3
+
+convGradFour32_narrow_done4:
+	SUBQ        CX, AX
+	JZ          convGradFour32_narrow_end5
+	LEAQ        edge<>+0(SB), R14
+	NEGQ        AX
+	VMOVUPS     32(R14)(AX*4), Y0
+	VMASKMOVPS  (R9)(CX*4), Y0, Y1
+	VMASKMOVPS  (DX)(CX*4), Y0, Y2
+	VMASKMOVPS  (R10)(CX*4), Y0, Y3
+	VFMADD231PS Y3, Y1, Y2
+	VMASKMOVPS  Y2, Y0, (DX)(CX*4)
+	VMASKMOVPS  (BX)(CX*4), Y0, Y2
+	VMASKMOVPS  (R11)(CX*4), Y0, Y3
+	VFMADD231PS Y3, Y1, Y2
+	VMASKMOVPS  Y2, Y0, (BX)(CX*4)
+	VMASKMOVPS  (SI)(CX*4), Y0, Y2
+	VMASKMOVPS  (R12)(CX*4), Y0, Y3
+	VFMADD231PS Y3, Y1, Y2
+	VMASKMOVPS  Y2, Y0, (SI)(CX*4)
+	VMASKMOVPS  (DI)(CX*4), Y0, Y2
+	VMASKMOVPS  (R13)(CX*4), Y0, Y3
+	VFMADD231PS Y3, Y1, Y2
+	VMASKMOVPS  Y2, Y0, (DI)(CX*4)
+	VMASKMOVPS  (R8)(CX*4), Y0, Y2
+	VADDPS      Y2, Y1, Y1
+	VMASKMOVPS  Y1, Y0, (R8)(CX*4)
+
+convGradFour32_narrow_end5:
+	VZEROUPPER
+	RET
+
+// func softmaxGrad32(n int, dp *float32, p *float32, s float32, d float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softmaxGrad32(SB), NOSPLIT, $0-32
+	CMPB         ·isa+0(SB), $0x02
+	JNE          softmaxGrad32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         dp+8(FP), DX
+	MOVQ         p+16(FP), BX
+	VBROADCASTSS s+24(FP), Z0
+	VBROADCASTSS d+28(FP), Z1
+	XORQ         CX, CX
+	LEAQ         -32(AX), SI
+	CMPQ         CX, SI
+	JGT          softmaxGrad32_wide_done2
+
+softmaxGrad32_wide_loop1:
+	VMOVUPS (DX)(CX*4), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  (BX)(CX*4), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z2, (DX)(CX*4)
+	VMOVUPS 64(DX)(CX*4), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  64(BX)(CX*4), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z2, 64(DX)(CX*4)
+	ADDQ    $0x20, CX
+	CMPQ    CX, SI
+	JLE     softmaxGrad32_wide_loop1
+
+softmaxGrad32_wide_done2:
+	LEAQ -16(AX), SI
+	CMPQ CX, SI
+	JGT  softmaxGrad32_wide_done4
+
+softmaxGrad32_wide_loop3:
+	VMOVUPS (DX)(CX*4), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  (BX)(CX*4), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z2, (DX)(CX*4)
+	ADDQ    $0x10, CX
+	CMPQ    CX, SI
+	JLE     softmaxGrad32_wide_loop3
+
+softmaxGrad32_wide_done4:
+	SUBQ      CX, AX
+	JZ        softmaxGrad32_wide_end5
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(CX*4), K1, Z2
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS.Z (BX)(CX*4), K1, Z1
+	VMULPS    Z1, Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (DX)(CX*4)
+
+softmaxGrad32_wide_end5:
+	VZEROUPPER
+	RET
+
+softmaxGrad32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         dp+8(FP), DX
+	MOVQ         p+16(FP), BX
+	VBROADCASTSS s+24(FP), Y0
+	VBROADCASTSS d+28(FP), Y1
+	XORQ         CX, CX
+	LEAQ         -16(AX), SI
+	CMPQ         CX, SI
+	JGT          softmaxGrad32_narrow_done2
+
+softmaxGrad32_narrow_loop1:
+	VMOVUPS (DX)(CX*4), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  (BX)(CX*4), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y2, (DX)(CX*4)
+	VMOVUPS 32(DX)(CX*4), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  32(BX)(CX*4), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y2, 32(DX)(CX*4)
+	ADDQ    $0x10, CX
+	CMPQ    CX, SI
+	JLE     softmaxGrad32_narrow_loop1
+
+softmaxGrad32_narrow_done2:
+	LEAQ -8(AX), SI
+	CMPQ CX, SI
+	JGT  softmaxGrad32_narrow_done4
+
+softmaxGrad32_narrow_loop3:
+	VMOVUPS (DX)(CX*4), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  (BX)(CX*4), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y2, (DX)(CX*4)
+	ADDQ    $0x08, CX
+	CMPQ    CX, SI
+	JLE     softmaxGrad32_narrow_loop3
+
+softmaxGrad32_narrow_done4:
+	SUBQ       CX, AX
+	JZ         softmaxGrad32_narrow_end5
+	LEAQ       edge<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y2
+	VMASKMOVPS (DX)(CX*4), Y2, Y3
+	VSUBPS     Y1, Y3, Y3
+	VMASKMOVPS (BX)(CX*4), Y2, Y1
+	VMULPS     Y1, Y3, Y3
+	VMULPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y2, (DX)(CX*4)
+
+softmaxGrad32_narrow_end5:
+	VZEROUPPER
+	RET
+
 // func rotate32(n int, y1 *float32, y2 *float32, x1 *float32, x2 *float32, cos *float32, sin *float32)
 // Requires: AVX, AVX512F, BMI2, FMA3
 TEXT ·rotate32(SB), NOSPLIT, $0-56
@@ -10147,6 +10487,172 @@ swigluGrad32_narrow_done2:
 	VMASKMOVPS   Y5, Y3, (BX)(CX*4)
 
 swigluGrad32_narrow_end3:
+	VZEROUPPER
+	RET
+
+// func decay32(n int, y *float32, high *float32, low *float32, w *float32, h float32, l float32)
+// Requires: AVX, AVX2, AVX512F, BMI2, FMA3
+TEXT ·decay32(SB), NOSPLIT, $0-48
+	CMPB         ·isa+0(SB), $0x02
+	JNE          decay32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         high+16(FP), BX
+	MOVQ         low+24(FP), SI
+	MOVQ         w+32(FP), DI
+	VBROADCASTSS const42b20000<>+0(SB), Z0
+	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS const3f800000<>+0(SB), Z2
+	VBROADCASTSS h+40(FP), Z3
+	VBROADCASTSS l+44(FP), Z4
+	XORQ         CX, CX
+	LEAQ         -16(AX), R8
+	CMPQ         CX, R8
+	JGT          decay32_wide_done2
+
+decay32_wide_loop1:
+	VSUBPS            (BX)(CX*4), Z3, Z5
+	VSUBPS            (SI)(CX*4), Z4, Z6
+	VADDPS            Z6, Z5, Z5
+	VMINPS            Z5, Z0, Z5
+	VMAXPS            Z5, Z1, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z5
+	VBROADCASTSS      const3ab68883<>+0(SB), Z7
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VSCALEFPS         Z6, Z7, Z7
+	VMULPS            (DI)(CX*4), Z7, Z7
+	VMOVUPS           Z7, (DX)(CX*4)
+	ADDQ              $0x10, CX
+	CMPQ              CX, R8
+	JLE               decay32_wide_loop1
+
+decay32_wide_done2:
+	SUBQ              CX, AX
+	JZ                decay32_wide_end3
+	MOVQ              $-1, R8
+	BZHIQ             AX, R8, R8
+	KMOVW             R8, K1
+	VMOVUPS.Z         (BX)(CX*4), K1, Z5
+	VSUBPS            Z5, Z3, Z3
+	VMOVUPS.Z         (SI)(CX*4), K1, Z5
+	VSUBPS            Z5, Z4, Z4
+	VADDPS            Z4, Z3, Z3
+	VMINPS            Z3, Z0, Z0
+	VMAXPS            Z0, Z1, Z0
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z1, Z0
+	VBROADCASTSS      const3ab68883<>+0(SB), Z3
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
+	VFMADD213PS       Z2, Z0, Z3
+	VFMADD213PS       Z2, Z0, Z3
+	VSCALEFPS         Z1, Z3, Z3
+	VMOVUPS.Z         (DI)(CX*4), K1, Z0
+	VMULPS            Z0, Z3, Z3
+	VMOVUPS           Z3, K1, (DX)(CX*4)
+
+decay32_wide_end3:
+	VZEROUPPER
+	RET
+
+decay32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         high+16(FP), BX
+	MOVQ         low+24(FP), SI
+	MOVQ         w+32(FP), DI
+	VBROADCASTSS const42b20000<>+0(SB), Y0
+	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VBROADCASTSS h+40(FP), Y3
+	VBROADCASTSS l+44(FP), Y4
+	XORQ         CX, CX
+	LEAQ         -8(AX), R8
+	CMPQ         CX, R8
+	JGT          decay32_narrow_done2
+
+decay32_narrow_loop1:
+	VSUBPS       (BX)(CX*4), Y3, Y5
+	VSUBPS       (SI)(CX*4), Y4, Y6
+	VADDPS       Y6, Y5, Y5
+	VMINPS       Y5, Y0, Y5
+	VMAXPS       Y5, Y1, Y5
+	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS const3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS constb95e8083<>+0(SB), Y6, Y5
+	VBROADCASTSS const3ab68883<>+0(SB), Y7
+	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y7
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y7
+	VFMADD213PS  const3f000000<>+0(SB), Y5, Y7
+	VFMADD213PS  Y2, Y5, Y7
+	VFMADD213PS  Y2, Y5, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       const0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VPADDD       const0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       (DI)(CX*4), Y7, Y7
+	VMOVUPS      Y7, (DX)(CX*4)
+	ADDQ         $0x08, CX
+	CMPQ         CX, R8
+	JLE          decay32_narrow_loop1
+
+decay32_narrow_done2:
+	SUBQ         CX, AX
+	JZ           decay32_narrow_end3
+	LEAQ         edge<>+0(SB), R8
+	NEGQ         AX
+	VMOVUPS      32(R8)(AX*4), Y5
+	VMASKMOVPS   (BX)(CX*4), Y5, Y6
+	VSUBPS       Y6, Y3, Y3
+	VMASKMOVPS   (SI)(CX*4), Y5, Y6
+	VSUBPS       Y6, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMINPS       Y3, Y0, Y0
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VBROADCASTSS const3ab68883<>+0(SB), Y3
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
+	VFMADD213PS  Y2, Y0, Y3
+	VFMADD213PS  Y2, Y0, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y0
+	VPSUBD       Y0, Y1, Y1
+	VPADDD       const0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VPADDD       const0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   (DI)(CX*4), Y5, Y0
+	VMULPS       Y0, Y3, Y3
+	VMASKMOVPS   Y3, Y5, (DX)(CX*4)
+
+decay32_narrow_end3:
 	VZEROUPPER
 	RET
 

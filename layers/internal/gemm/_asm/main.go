@@ -26,8 +26,9 @@ func main() {
 	copyPanel("copyPanel16", 2)
 	copyPanel("copyPanel8", 1)
 	copyRows()
-	copyTiles("copyTiles12", true)
-	copyTiles("copyTiles6", false)
+	for _, height := range []int{16, 12, 6} {
+		copyTiles(fmt.Sprintf("copyTiles%d", height), height)
+	}
 	transpose512()
 	turnTiles("turnTiles6", 6)
 	turnTiles("turnTiles8", 8)

@@ -120,14 +120,10 @@ func tailMask(n Register) Register {
 	return valid
 }
 
-// copyTiles emits a copy of k rows into tiles of 12 columns, or of 6 without wide
-// vectors: row p of tile t goes to dst + t·apart + 4·height·p. Rows of the operand
-// are read once, in order, however many tiles they feed.
-func copyTiles(name string, wide bool) {
-	height := 6
-	if wide {
-		height = 12
-	}
+// copyTiles emits a copy of k rows into tiles of so many columns: row p of tile t goes
+// to dst + t·apart + 4·height·p. Rows of the operand are read once, in order, however
+// many tiles they feed.
+func copyTiles(name string, height int) {
 	TEXT(name, NOSPLIT, "func(k, tiles int, src *float32, lds int, dst *float32, apart int)")
 	Doc(fmt.Sprintf("%s copies k rows into tiles of %d columns, apart bytes from one to the next.", name, height))
 	Pragma("noescape")
@@ -141,15 +137,21 @@ func copyTiles(name string, wide bool) {
 	MOVQ(tiles, left)
 	Label(name + "_tile")
 	PREFETCHT0(Mem{Base: from, Index: lds, Scale: 4})
-	v, u := YMM(), XMM()
-	VMOVUPS(Mem{Base: from}, v.AsX())
-	VMOVUPS(v.AsX(), Mem{Base: to})
-	if wide {
-		VMOVUPS(Mem{Base: from, Disp: 16}, v)
-		VMOVUPS(v, Mem{Base: to, Disp: 16})
-	} else {
-		VMOVSD(Mem{Base: from, Disp: 16}, u)
-		VMOVSD(u, Mem{Base: to, Disp: 16})
+	at := 0
+	for ; at+8 <= height; at += 8 {
+		v := YMM()
+		VMOVUPS(Mem{Base: from, Disp: 4 * at}, v)
+		VMOVUPS(v, Mem{Base: to, Disp: 4 * at})
+	}
+	for ; at+4 <= height; at += 4 {
+		v := XMM()
+		VMOVUPS(Mem{Base: from, Disp: 4 * at}, v)
+		VMOVUPS(v, Mem{Base: to, Disp: 4 * at})
+	}
+	for ; at+2 <= height; at += 2 {
+		v := XMM()
+		VMOVSD(Mem{Base: from, Disp: 4 * at}, v)
+		VMOVSD(v, Mem{Base: to, Disp: 4 * at})
 	}
 	ADDQ(Imm(uint64(4*height)), from)
 	ADDQ(apart, to)

@@ -80,6 +80,23 @@ func arithmetic() {
 		}
 		f.store(y, "y")
 	})
+	elementwise("convGradFour32", "convGradFour32 is ConvGrad4.", "dw0 dw1 dw2 dw3 db dy x0 x1 x2 x3", "", func(f *function, s []VecVirtual) {
+		dy := f.load("dy")
+		for _, k := range []string{"0", "1", "2", "3"} {
+			dw := f.load("dw" + k)
+			VFMADD231PS(f.in("x"+k), dy, dw)
+			f.store(dw, "dw"+k)
+		}
+		VADDPS(f.in("db"), dy, dy)
+		f.store(dy, "db")
+	})
+	elementwise("softmaxGrad32", "softmaxGrad32 is SoftmaxGrad.", "dp p", "s d", func(f *function, s []VecVirtual) {
+		dp := f.load("dp")
+		VSUBPS(s[1], dp, dp)
+		VMULPS(f.in("p"), dp, dp)
+		VMULPS(s[0], dp, dp)
+		f.store(dp, "dp")
+	})
 	elementwise("rotate32", "rotate32 is Rotate.", "y1 y2 x1 x2 cos sin", "", rotate(VFNMADD231PS, VFMADD231PS))
 	elementwise("rotateBack32", "rotateBack32 is RotateBack.", "y1 y2 x1 x2 cos sin", "", rotate(VFMADD231PS, VFNMADD231PS))
 }

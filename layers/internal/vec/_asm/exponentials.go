@@ -50,6 +50,19 @@ func exponentials() {
 		f.store(d, "dg")
 		f.store(s, "du")
 	})
+	emit("decay32", "decay32 is Decay.", "y high low w", "h l", "", func(f *function) {
+		f.prepareExp()
+		s := f.scalars("h l")
+		f.each(1, func(int) {
+			x, low := f.vec(), f.vec()
+			VSUBPS(f.in("high"), s[0], x)
+			VSUBPS(f.in("low"), s[1], low)
+			VADDPS(low, x, x)
+			y := f.exp(x)
+			VMULPS(f.in("w"), y, y)
+			f.store(y, "y")
+		})
+	})
 	emit("expSum32", "expSum32 is ExpSum.", "y x", "s m", "sum", func(f *function) {
 		f.prepareExp()
 		s, acc := f.scalars("s m"), f.accumulators(1)

@@ -16,12 +16,13 @@ type conv[T tensor.Float] struct {
 	C, K int
 	taps []T // [K,C]
 	b    []T // [C]
+	zero []T // [C]
 }
 
 // load sets the weights of the next pass.
 func (v *conv[T]) load(w, b []T) {
 	if v.taps == nil {
-		v.taps = make([]T, v.C*v.K)
+		v.taps, v.zero = make([]T, v.C*v.K), make([]T, v.C)
 	}
 	for c := range v.C {
 		for k := range v.K {
@@ -53,10 +54,15 @@ func (v *conv[T]) row(y, x []T, ld, t, first int) {
 // starts holds the document starts of the whole row.
 func (v *conv[T]) rowBackward(dx, dy []T, t, lo, hi int, starts []int32) {
 	C, K := v.C, v.K
+	at := func(u int) []T { return dy[(u-lo)*C:][:C] }
+	if K == 4 && t+3 < hi && int(starts[t+3]) <= t {
+		vec.Conv4(dx, at(t+3), at(t+2), at(t+1), at(t), v.tap(0), v.tap(1), v.tap(2), v.tap(3), v.zero)
+		return
+	}
 	clear(dx)
 	for k := range K {
 		if u := t + K - 1 - k; u < hi && int(starts[u]) <= t {
-			vec.MulAddTo(dx, v.tap(k), dy[(u-lo)*C:][:C])
+			vec.MulAddTo(dx, v.tap(k), at(u))
 		}
 	}
 }
@@ -64,6 +70,11 @@ func (v *conv[T]) rowBackward(dx, dy []T, t, lo, hi int, starts []int32) {
 // weightBackward adds dy[t]'s share to dtaps [K,C] and db [C].
 func (v *conv[T]) weightBackward(dtaps, db, dy, x []T, ld, t, first int) {
 	C, K := v.C, v.K
+	if K == 4 && t-3 >= first {
+		dw := func(k int) []T { return dtaps[k*C : (k+1)*C] }
+		vec.ConvGrad4(dw(0), dw(1), dw(2), dw(3), db, dy, x[(t-3)*ld:][:C], x[(t-2)*ld:][:C], x[(t-1)*ld:][:C], x[t*ld:][:C])
+		return
+	}
 	vec.AddTo(db, dy)
 	for k := max(0, K-1-(t-first)); k < K; k++ {
 		vec.MulAddTo(dtaps[k*C:(k+1)*C], dy, x[(t-(K-1)+k)*ld:][:C])

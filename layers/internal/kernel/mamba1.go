@@ -85,7 +85,7 @@ func NewMamba1[T tensor.Float](p *parallel.Pool, s Mamba1Size, o Mamba1Options) 
 	}
 	k := &Mamba1[T]{pool: p, size: s, opt: o}
 	n := s.B * s.T * s.E
-	k.conv = conv[T]{C: s.E, K: s.K, taps: room[T](p, s.E*s.K)}
+	k.conv = conv[T]{C: s.E, K: s.K, taps: room[T](p, s.E*s.K), zero: room[T](p, s.E)}
 	k.scan = scan[T]{T: s.T, M: s.N, N: s.N, ldb: s.E, ldc: s.row(), ldx: s.E, ldd: s.E, checkpoint: scanCheckpoint}
 	k.xr, k.pre, k.x, k.br = room[T](p, n), room[T](p, n), room[T](p, n), room[T](p, n)
 	k.delta, k.y, k.a, k.state = room[T](p, n), room[T](p, n), room[T](p, s.E*s.N), room[T](p, s.B*s.E*s.N)

@@ -95,7 +95,7 @@ func NewMamba2[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Options) 
 	if E%k.opt.NormGroups != 0 {
 		panic(fmt.Sprintf("kernel: Mamba2: %d norm groups of width %d", k.opt.NormGroups, E))
 	}
-	k.conv = conv[T]{C: C, K: s.K, taps: room[T](p, C*s.K)}
+	k.conv = conv[T]{C: C, K: s.K, taps: room[T](p, C*s.K), zero: room[T](p, C)}
 	k.scan = ssd[T]{T: s.T, P: s.P, N: s.N, Q: min(k.opt.Chunk, s.T), ldx: C, ldy: E, ldd: s.H}
 	k.norm = gatedNorm[T]{E, k.opt.NormGroups, T(o.Eps)}
 	k.pre, k.xbc, k.delta, k.y = room[T](p, n*C), room[T](p, n*C), room[T](p, n*s.H), room[T](p, n*E)

@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"math"
-
 	"stillhouse/layers/internal/gemm"
 	"stillhouse/layers/internal/parallel"
 	"stillhouse/layers/internal/vec"
@@ -18,7 +16,7 @@ import (
 // computed in chunks of Q tokens by matrix products. With cum[i] = Σ_{k≤i} Δ[k]·A
 // inside a chunk and L_ij = exp(cum[i]-cum[j]) for j ≤ i in i's document:
 //
-//	y = (L ⊙ C·Bᵀ ⊙ Δ_j)·x  +  exp(cum)·(C·s₀ᵀ)  +  skip·x
+//	y = (L ⊙ C·Bᵀ ⊙ Δ_j + skip·I)·x  +  exp(cum)·(C·s₀ᵀ)
 //	s₁ = exp(cum_last)·s₀ + (exp(cum_last - cum_j)·Δ_j·x_j)ᵀ·B
 //
 // Every exponent is at most 0. A document that starts inside the chunk sees
@@ -40,20 +38,28 @@ type head[T tensor.Float] struct {
 
 // ssdScratch is what one worker needs.
 type ssdScratch[T tensor.Float] struct {
-	m, e, dm    []T // [Q,Q]
-	xw, xq      []T // [Q,P]
-	cum         []float64
-	w, ddt      []T // [Q]
-	dcum, dlog  []T // [Q]
-	dstate, tmp []T // [P,N]
+	m, dm          []T // [Q,Q]
+	xw, xq         []T // [Q,P]
+	high, low      []T // [Q] cum, in two parts: what it is rounded to, and the rest
+	exp            []T // [Q] of cum
+	delta, w, ones []T // [Q]
+	ddt, e         []T // [Q]
+	dcum, dlog     []T // [Q]
+	dstate         []T // [P,N]
 }
 
 func newSSDScratch[T tensor.Float](pool *parallel.Pool, q, p, n int, train bool) *ssdScratch[T] {
-	s := &ssdScratch[T]{m: room[T](pool, q*q), xw: room[T](pool, q*p), xq: room[T](pool, q*p), cum: room[float64](pool, q), w: room[T](pool, q)}
+	s := &ssdScratch[T]{m: room[T](pool, q*q), xw: room[T](pool, q*p), xq: room[T](pool, q*p)}
+	rows := []*[]T{&s.high, &s.low, &s.exp, &s.delta, &s.w, &s.ones}
 	if train {
-		s.e, s.dm = room[T](pool, q*q), room[T](pool, q*q)
-		s.dcum, s.dlog, s.ddt = room[T](pool, q), room[T](pool, q), room[T](pool, q)
-		s.dstate, s.tmp = room[T](pool, p*n), room[T](pool, p*n)
+		s.dm, s.dstate = room[T](pool, q*q), room[T](pool, p*n)
+		rows = append(rows, &s.ddt, &s.e, &s.dcum, &s.dlog)
+	}
+	for _, r := range rows {
+		*r = room[T](pool, q)
+	}
+	for i := range s.ones {
+		s.ones[i] = 1
 	}
 	return s
 }
@@ -86,37 +92,31 @@ func (s *ssd[T]) forward(h *head[T], w *ssdScratch[T]) {
 			row := w.m[i*q : (i+1)*q]
 			clear(row[:lo])
 			clear(row[i+1:])
-			s.decays(w.xq, w, h, c0, lo, i) // xq is free here: [Q] fits in [Q,P]
-			vec.MulTo(row[lo:i+1], w.xq[:i+1-lo])
+			w.decay(row, w.delta, lo, i)
+			row[i] += h.skip
 		}
 		gemm.Gemm(nil, gemm.NN, q, P, q, w.m, q, x, s.ldx, y, s.ldy, false)
 		s.carry(h, w, c0, q)
-		for i := range q {
-			vec.Axpy(y[i*s.ldy:][:P], h.skip, x[i*s.ldx:][:P])
-		}
 		s.advance(h, w, c0, q)
 	}
 }
 
-// cumulate sets cum over the chunk, in float64: differences of sums follow.
+// cumulate sets Δ, cum and exp(cum) over the chunk. Differences of sums follow, so
+// these are made, and kept, with more digits than T may have.
 func (s *ssd[T]) cumulate(h *head[T], w *ssdScratch[T], c0, q int) {
 	var sum float64
 	for i := range q {
-		sum += float64(h.delta[(c0+i)*s.ldd]) * float64(h.a)
-		w.cum[i] = sum
+		w.delta[i] = h.delta[(c0+i)*s.ldd]
+		sum += float64(w.delta[i]) * float64(h.a)
+		w.high[i] = T(sum)
+		w.low[i] = T(sum - float64(w.high[i]))
 	}
+	vec.Exp(w.exp[:q], w.high[:q])
 }
 
-// decays sets dst[j-lo] = exp(cum[i]-cum[j])·Δ[j] for lo ≤ j ≤ i.
-func (s *ssd[T]) decays(dst []T, w *ssdScratch[T], h *head[T], c0, lo, i int) {
-	dst = dst[:i+1-lo]
-	for j := range dst {
-		dst[j] = T(w.cum[i] - w.cum[lo+j])
-	}
-	vec.Exp(dst, dst)
-	for j := range dst {
-		dst[j] *= h.delta[(c0+lo+j)*s.ldd]
-	}
+// decay sets x[j] *= exp(cum[i]-cum[j])·by[j] for lo ≤ j ≤ i.
+func (w *ssdScratch[T]) decay(x, by []T, lo, i int) {
+	vec.Decay(x[lo:i+1], w.high[lo:i+1], w.low[lo:i+1], by[lo:i+1], w.high[i], w.low[i])
 }
 
 // carry adds what the state before the chunk contributes: exp(cum)·(C·s₀ᵀ).
@@ -134,7 +134,7 @@ func (s *ssd[T]) carry(h *head[T], w *ssdScratch[T], c0, q int) {
 	P, N := s.P, s.N
 	gemm.Gemm(nil, gemm.NT, n, P, N, h.c[c0*s.ldx:], s.ldx, h.state, N, w.xq, P, false)
 	for i := range n {
-		vec.Axpy(h.y[(c0+i)*s.ldy:][:P], T(math.Exp(w.cum[i])), w.xq[i*P:(i+1)*P])
+		vec.Axpy(h.y[(c0+i)*s.ldy:][:P], w.exp[i], w.xq[i*P:(i+1)*P])
 	}
 }
 
@@ -142,12 +142,13 @@ func (s *ssd[T]) carry(h *head[T], w *ssdScratch[T], c0, q int) {
 func (s *ssd[T]) advance(h *head[T], w *ssdScratch[T], c0, q int) {
 	P, N := s.P, s.N
 	lo, carried := h.first(c0, q-1)
-	s.decays(w.w[lo:q], w, h, c0, lo, q-1)
+	copy(w.w[lo:q], w.delta[lo:q])
+	w.decay(w.w, w.ones, lo, q-1)
 	for j := lo; j < q; j++ {
 		vec.Scale(w.xw[j*P:(j+1)*P], w.w[j], h.x[(c0+j)*s.ldx:][:P])
 	}
 	if carried {
-		vec.Scale(h.state, T(math.Exp(w.cum[q-1])), h.state)
+		vec.Scale(h.state, w.exp[q-1], h.state)
 	}
 	gemm.Gemm(nil, gemm.TN, P, N, q-lo, w.xw[lo*P:], P, h.b[(c0+lo)*s.ldx:], s.ldx, h.state, N, carried)
 }

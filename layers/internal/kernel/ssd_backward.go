@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"math"
-
 	"stillhouse/layers/internal/gemm"
 	"stillhouse/layers/internal/vec"
 )
@@ -46,10 +44,9 @@ func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
 		var suffix T
 		for i := q - 1; i >= 0; i-- {
 			suffix += w.dcum[i]
-			delta := h.delta[(c0+i)*s.ldd]
 			d := suffix + w.dlog[i]
 			g.ddelta[(c0+i)*s.ldd] = w.ddt[i] + h.a*d
-			g.da += delta * d
+			g.da += w.delta[i] * d
 		}
 	}
 }
@@ -63,21 +60,18 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 	for i := q - 1; i >= 0; i-- {
 		lo, _ := h.first(c0, i)
 		m, dm := w.m[i*q:(i+1)*q], w.dm[i*q:(i+1)*q]
-		for _, r := range [][]T{m, dm} {
-			clear(r[:lo])
-			clear(r[i+1:])
-		}
-		l := w.e[:i+1-lo]
-		s.decays(l, w, h, c0, lo, i)
-		m, dm = m[lo:i+1], dm[lo:i+1]
-		vec.MulTo(m, l) // M
+		clear(m[:lo])
+		clear(m[i+1:])
+		clear(dm[:lo])
+		clear(dm[i+1:])
+		g.dskip += dm[i]
 		// ∂M⊙M is the gradient of the exponent and, over Δ_j, of Δ_j.
-		vec.MulAddTo(w.ddt[lo:i+1], dm, m)
+		vec.DecayGrad(m[lo:i+1], dm[lo:i+1], w.ddt[lo:i+1], w.high[lo:i+1], w.low[lo:i+1], w.delta[lo:i+1], w.high[i], w.low[i])
+		m[i] += h.skip
 		w.dlog[i] = vec.Sum(w.ddt[lo:i]) // rows i and later, tokens before i
-		vec.MulTo(dm, l)
 	}
-	for j := range q { // so far ddt holds Σ_i ∂M⊙M; Δ may be 0 only by underflow
-		if d := h.delta[(c0+j)*s.ldd]; d > 0 {
+	for j, d := range w.delta[:q] { // so far ddt holds Σ_i ∂M⊙M; Δ may be 0 only by underflow
+		if d > 0 {
 			w.ddt[j] /= d
 		}
 	}
@@ -85,10 +79,6 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 	gemm.Gemm(nil, gemm.TN, q, P, q, w.m, q, dy, s.ldy, dx, s.ldx, false)
 	gemm.Gemm(nil, gemm.NN, q, N, q, w.dm, q, b, s.ldx, dc, s.ldx, g.add)
 	gemm.Gemm(nil, gemm.TN, q, N, q, w.dm, q, c, s.ldx, db, s.ldx, g.add)
-	for i := range q {
-		vec.Axpy(dx[i*s.ldx:][:P], h.skip, dy[i*s.ldy:][:P])
-		g.dskip += vec.Dot(dy[i*s.ldy:][:P], x[i*s.ldx:][:P])
-	}
 }
 
 // stateBackward handles the state before and after the chunk.
@@ -98,21 +88,23 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 	lo, carried := h.first(c0, q-1)
 
 	// s₁ = exp(cum_last)·s₀ + Σ_j w_j·x_j⊗B_j
-	s.decays(w.w[lo:q], w, h, c0, lo, q-1)
+	copy(w.e[lo:q], w.ones[lo:q])
+	w.decay(w.e, w.ones, lo, q-1)
+	vec.Mul(w.w[lo:q], w.e[lo:q], w.delta[lo:q])
 	gemm.Gemm(nil, gemm.NT, q-lo, P, N, b[lo*s.ldx:], s.ldx, w.dstate, N, w.xq[lo*P:], P, false)
 	var before T // Σ ∂w_j·w_j over earlier tokens
 	for j := lo; j < q; j++ {
 		xj := x[j*s.ldx:][:P]
 		vec.Axpy(g.dx[(c0+j)*s.ldx:][:P], w.w[j], w.xq[j*P:(j+1)*P])
 		d := vec.Dot(xj, w.xq[j*P:(j+1)*P]) // ∂w_j
-		w.ddt[j] += d * T(math.Exp(w.cum[q-1]-w.cum[j]))
+		w.ddt[j] += d * w.e[j]
 		w.dlog[j] += before
 		before += d * w.w[j]
 		vec.Scale(w.xw[j*P:(j+1)*P], w.w[j], xj)
 	}
 	gemm.Gemm(nil, gemm.NN, q-lo, N, P, w.xw[lo*P:], P, w.dstate, N, g.db[(c0+lo)*s.ldx:], s.ldx, true)
 	if carried {
-		e := T(math.Exp(w.cum[q-1]))
+		e := w.exp[q-1]
 		w.dcum[q-1] += e * vec.Dot(w.dstate, h.state)
 		vec.Scale(w.dstate, e, w.dstate)
 	} else {
@@ -132,7 +124,7 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 	}
 	gemm.Gemm(nil, gemm.NT, n, P, N, c, s.ldx, h.state, N, w.xq, P, false)
 	for i := range n {
-		e := T(math.Exp(w.cum[i]))
+		e := w.exp[i]
 		w.dcum[i] += e * vec.Dot(dy[i*s.ldy:][:P], w.xq[i*P:(i+1)*P])
 		vec.Scale(w.xw[i*P:(i+1)*P], e, dy[i*s.ldy:][:P])
 	}

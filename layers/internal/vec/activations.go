@@ -21,7 +21,7 @@ func Exp[T tensor.Float](y, x []T) {
 	}
 }
 
-// Decay sets y[i] = exp((h - high[i]) + (l - low[i]))·w[i]: high and low are the parts
+// Decay sets y[i] *= exp((h - high[i]) + (l - low[i]))·w[i]: high and low are the parts
 // of numbers that float32 is too short for, and whose differences are wanted.
 func Decay[T tensor.Float](y, high, low, w []T, h, l T) {
 	if accelerated[T]() {
@@ -30,7 +30,23 @@ func Decay[T tensor.Float](y, high, low, w []T, h, l T) {
 		return
 	}
 	for i := range y {
-		y[i] = T(math.Exp(float64((h-high[i])+(l-low[i])))) * w[i]
+		y[i] *= T(math.Exp(float64((h-high[i])+(l-low[i])))) * w[i]
+	}
+}
+
+// DecayGrad is Decay of y and, dy being the gradient of the result, of dy too; between
+// them it adds dy[i]·y[i], the exponent's gradient, to sum[i].
+func DecayGrad[T tensor.Float](y, dy, sum, high, low, w []T, h, l T) {
+	if accelerated[T]() {
+		n := len(y)
+		decayGrad32(n, at(y, n), at(dy, n), at(sum, n), at(high, n), at(low, n), at(w, n), float32(h), float32(l))
+		return
+	}
+	for i := range y {
+		e := T(math.Exp(float64((h-high[i])+(l-low[i])))) * w[i]
+		y[i] *= e
+		sum[i] += dy[i] * y[i]
+		dy[i] *= e
 	}
 }
 

@@ -46,6 +46,7 @@ func subjects() []subject {
 		{name: "ConvGrad4", outs: 5, slices: 10, rel: 1e-6},
 		{name: "SoftmaxGrad", outs: 1, slices: 2, scalars: []float64{0.75, 0.5}, rel: 1e-6},
 		{name: "Decay", outs: 1, slices: 4, scalars: []float64{-2, 0.25}, rel: 2e-6},
+		{name: "DecayGrad", outs: 3, slices: 6, scalars: []float64{-2, 0.25}, rel: 4e-6},
 		{name: "Exp", outs: 1, slices: 2, rel: 2.4e-7},
 		{name: "Sigmoid", outs: 1, slices: 2, rel: 2.4e-7},
 		{name: "Softplus", outs: 1, slices: 2, rel: 2.4e-7},
@@ -99,15 +100,19 @@ func loops[T tensor.Float]() map[string]loop[T] {
 		},
 		"SoftmaxGrad": func(s [][]T, c []T) (r [2]T) { SoftmaxGrad(s[0], s[1], c[0], c[1]); return },
 		"Decay":       func(s [][]T, c []T) (r [2]T) { Decay(s[0], s[1], s[2], s[3], c[0], c[1]); return },
-		"Exp":         func(s [][]T, c []T) (r [2]T) { Exp(s[0], s[1]); return },
-		"Sigmoid":     func(s [][]T, c []T) (r [2]T) { Sigmoid(s[0], s[1]); return },
-		"Softplus":    func(s [][]T, c []T) (r [2]T) { Softplus(s[0], s[1]); return },
-		"SiLU":        func(s [][]T, c []T) (r [2]T) { SiLU(s[0], s[1]); return },
-		"SiLUGrad":    func(s [][]T, c []T) (r [2]T) { SiLUGrad(s[0], s[1], s[2]); return },
-		"SwiGLU":      func(s [][]T, c []T) (r [2]T) { SwiGLU(s[0], s[1], s[2]); return },
-		"SwiGLUGrad":  func(s [][]T, c []T) (r [2]T) { SwiGLUGrad(s[0], s[1], s[2], s[3], s[4]); return },
-		"ExpSum":      func(s [][]T, c []T) (r [2]T) { r[0] = ExpSum(s[0], s[1], c[0], c[1]); return },
-		"LogSumExp":   func(s [][]T, c []T) (r [2]T) { r[0], r[1] = LogSumExp(s[0], c[0]); return },
+		"DecayGrad": func(s [][]T, c []T) (r [2]T) {
+			DecayGrad(s[0], s[1], s[2], s[3], s[4], s[5], c[0], c[1])
+			return
+		},
+		"Exp":        func(s [][]T, c []T) (r [2]T) { Exp(s[0], s[1]); return },
+		"Sigmoid":    func(s [][]T, c []T) (r [2]T) { Sigmoid(s[0], s[1]); return },
+		"Softplus":   func(s [][]T, c []T) (r [2]T) { Softplus(s[0], s[1]); return },
+		"SiLU":       func(s [][]T, c []T) (r [2]T) { SiLU(s[0], s[1]); return },
+		"SiLUGrad":   func(s [][]T, c []T) (r [2]T) { SiLUGrad(s[0], s[1], s[2]); return },
+		"SwiGLU":     func(s [][]T, c []T) (r [2]T) { SwiGLU(s[0], s[1], s[2]); return },
+		"SwiGLUGrad": func(s [][]T, c []T) (r [2]T) { SwiGLUGrad(s[0], s[1], s[2], s[3], s[4]); return },
+		"ExpSum":     func(s [][]T, c []T) (r [2]T) { r[0] = ExpSum(s[0], s[1], c[0], c[1]); return },
+		"LogSumExp":  func(s [][]T, c []T) (r [2]T) { r[0], r[1] = LogSumExp(s[0], c[0]); return },
 		"ReverseKLRow": func(s [][]T, c []T) (r [2]T) {
 			r[0] = ReverseKLRow(s[0], s[1], s[2], c[0], c[1], c[2])
 			return

@@ -176,6 +176,10 @@ func decay32(n int, y, high, low, w *float32, h, l float32) {
 	panic(unreachable)
 }
 
+func decayGrad32(n int, y, dy, sum, high, low, w *float32, h, l float32) {
+	panic(unreachable)
+}
+
 func expSum32(n int, y, x *float32, s, m float32) (sum float32) {
 	panic(unreachable)
 }

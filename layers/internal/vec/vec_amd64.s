@@ -10529,6 +10529,7 @@ decay32_wide_loop1:
 	VFMADD213PS       Z2, Z5, Z7
 	VSCALEFPS         Z6, Z7, Z7
 	VMULPS            (DI)(CX*4), Z7, Z7
+	VMULPS            (DX)(CX*4), Z7, Z7
 	VMOVUPS           Z7, (DX)(CX*4)
 	ADDQ              $0x10, CX
 	CMPQ              CX, R8
@@ -10560,6 +10561,8 @@ decay32_wide_done2:
 	VFMADD213PS       Z2, Z0, Z3
 	VSCALEFPS         Z1, Z3, Z3
 	VMOVUPS.Z         (DI)(CX*4), K1, Z0
+	VMULPS            Z0, Z3, Z3
+	VMOVUPS.Z         (DX)(CX*4), K1, Z0
 	VMULPS            Z0, Z3, Z3
 	VMOVUPS           Z3, K1, (DX)(CX*4)
 
@@ -10610,6 +10613,7 @@ decay32_narrow_loop1:
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
 	VMULPS       (DI)(CX*4), Y7, Y7
+	VMULPS       (DX)(CX*4), Y7, Y7
 	VMOVUPS      Y7, (DX)(CX*4)
 	ADDQ         $0x08, CX
 	CMPQ         CX, R8
@@ -10650,9 +10654,213 @@ decay32_narrow_done2:
 	VMULPS       Y1, Y3, Y3
 	VMASKMOVPS   (DI)(CX*4), Y5, Y0
 	VMULPS       Y0, Y3, Y3
+	VMASKMOVPS   (DX)(CX*4), Y5, Y0
+	VMULPS       Y0, Y3, Y3
 	VMASKMOVPS   Y3, Y5, (DX)(CX*4)
 
 decay32_narrow_end3:
+	VZEROUPPER
+	RET
+
+// func decayGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, h float32, l float32)
+// Requires: AVX, AVX2, AVX512F, BMI2, FMA3
+TEXT ·decayGrad32(SB), NOSPLIT, $0-64
+	CMPB         ·isa+0(SB), $0x02
+	JNE          decayGrad32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         sum+24(FP), SI
+	MOVQ         high+32(FP), DI
+	MOVQ         low+40(FP), R8
+	MOVQ         w+48(FP), R9
+	VBROADCASTSS const42b20000<>+0(SB), Z0
+	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS const3f800000<>+0(SB), Z2
+	VBROADCASTSS h+56(FP), Z3
+	VBROADCASTSS l+60(FP), Z4
+	XORQ         CX, CX
+	LEAQ         -16(AX), R10
+	CMPQ         CX, R10
+	JGT          decayGrad32_wide_done2
+
+decayGrad32_wide_loop1:
+	VSUBPS            (DI)(CX*4), Z3, Z5
+	VSUBPS            (R8)(CX*4), Z4, Z6
+	VADDPS            Z6, Z5, Z5
+	VMINPS            Z5, Z0, Z5
+	VMAXPS            Z5, Z1, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z5
+	VBROADCASTSS      const3ab68883<>+0(SB), Z7
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VSCALEFPS         Z6, Z7, Z7
+	VMULPS            (R9)(CX*4), Z7, Z7
+	VMOVUPS           (DX)(CX*4), Z5
+	VMOVUPS           (BX)(CX*4), Z6
+	VMOVUPS           (SI)(CX*4), Z8
+	VMULPS            Z7, Z5, Z5
+	VFMADD231PS       Z6, Z5, Z8
+	VMULPS            Z7, Z6, Z6
+	VMOVUPS           Z5, (DX)(CX*4)
+	VMOVUPS           Z8, (SI)(CX*4)
+	VMOVUPS           Z6, (BX)(CX*4)
+	ADDQ              $0x10, CX
+	CMPQ              CX, R10
+	JLE               decayGrad32_wide_loop1
+
+decayGrad32_wide_done2:
+	SUBQ              CX, AX
+	JZ                decayGrad32_wide_end3
+	MOVQ              $-1, R10
+	BZHIQ             AX, R10, R10
+	KMOVW             R10, K1
+	VMOVUPS.Z         (DI)(CX*4), K1, Z5
+	VSUBPS            Z5, Z3, Z3
+	VMOVUPS.Z         (R8)(CX*4), K1, Z5
+	VSUBPS            Z5, Z4, Z4
+	VADDPS            Z4, Z3, Z3
+	VMINPS            Z3, Z0, Z0
+	VMAXPS            Z0, Z1, Z0
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z1, Z0
+	VBROADCASTSS      const3ab68883<>+0(SB), Z3
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
+	VFMADD213PS       Z2, Z0, Z3
+	VFMADD213PS       Z2, Z0, Z3
+	VSCALEFPS         Z1, Z3, Z3
+	VMOVUPS.Z         (R9)(CX*4), K1, Z0
+	VMULPS            Z0, Z3, Z3
+	VMOVUPS.Z         (DX)(CX*4), K1, Z0
+	VMOVUPS.Z         (BX)(CX*4), K1, Z1
+	VMOVUPS.Z         (SI)(CX*4), K1, Z2
+	VMULPS            Z3, Z0, Z0
+	VFMADD231PS       Z1, Z0, Z2
+	VMULPS            Z3, Z1, Z1
+	VMOVUPS           Z0, K1, (DX)(CX*4)
+	VMOVUPS           Z2, K1, (SI)(CX*4)
+	VMOVUPS           Z1, K1, (BX)(CX*4)
+
+decayGrad32_wide_end3:
+	VZEROUPPER
+	RET
+
+decayGrad32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         sum+24(FP), SI
+	MOVQ         high+32(FP), DI
+	MOVQ         low+40(FP), R8
+	MOVQ         w+48(FP), R9
+	VBROADCASTSS const42b20000<>+0(SB), Y0
+	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VBROADCASTSS h+56(FP), Y3
+	VBROADCASTSS l+60(FP), Y4
+	XORQ         CX, CX
+	LEAQ         -8(AX), R10
+	CMPQ         CX, R10
+	JGT          decayGrad32_narrow_done2
+
+decayGrad32_narrow_loop1:
+	VSUBPS       (DI)(CX*4), Y3, Y5
+	VSUBPS       (R8)(CX*4), Y4, Y6
+	VADDPS       Y6, Y5, Y5
+	VMINPS       Y5, Y0, Y5
+	VMAXPS       Y5, Y1, Y5
+	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS const3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS constb95e8083<>+0(SB), Y6, Y5
+	VBROADCASTSS const3ab68883<>+0(SB), Y7
+	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y7
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y7
+	VFMADD213PS  const3f000000<>+0(SB), Y5, Y7
+	VFMADD213PS  Y2, Y5, Y7
+	VFMADD213PS  Y2, Y5, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       const0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VPADDD       const0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       (R9)(CX*4), Y7, Y7
+	VMOVUPS      (DX)(CX*4), Y5
+	VMOVUPS      (BX)(CX*4), Y6
+	VMOVUPS      (SI)(CX*4), Y8
+	VMULPS       Y7, Y5, Y5
+	VFMADD231PS  Y6, Y5, Y8
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      Y5, (DX)(CX*4)
+	VMOVUPS      Y8, (SI)(CX*4)
+	VMOVUPS      Y6, (BX)(CX*4)
+	ADDQ         $0x08, CX
+	CMPQ         CX, R10
+	JLE          decayGrad32_narrow_loop1
+
+decayGrad32_narrow_done2:
+	SUBQ         CX, AX
+	JZ           decayGrad32_narrow_end3
+	LEAQ         edge<>+0(SB), R10
+	NEGQ         AX
+	VMOVUPS      32(R10)(AX*4), Y5
+	VMASKMOVPS   (DI)(CX*4), Y5, Y6
+	VSUBPS       Y6, Y3, Y3
+	VMASKMOVPS   (R8)(CX*4), Y5, Y6
+	VSUBPS       Y6, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMINPS       Y3, Y0, Y0
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VBROADCASTSS const3ab68883<>+0(SB), Y3
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
+	VFMADD213PS  Y2, Y0, Y3
+	VFMADD213PS  Y2, Y0, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y0
+	VPSUBD       Y0, Y1, Y1
+	VPADDD       const0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VPADDD       const0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   (R9)(CX*4), Y5, Y0
+	VMULPS       Y0, Y3, Y3
+	VMASKMOVPS   (DX)(CX*4), Y5, Y0
+	VMASKMOVPS   (BX)(CX*4), Y5, Y1
+	VMASKMOVPS   (SI)(CX*4), Y5, Y2
+	VMULPS       Y3, Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   Y0, Y5, (DX)(CX*4)
+	VMASKMOVPS   Y2, Y5, (SI)(CX*4)
+	VMASKMOVPS   Y1, Y5, (BX)(CX*4)
+
+decayGrad32_narrow_end3:
 	VZEROUPPER
 	RET
 

@@ -50,18 +50,33 @@ func exponentials() {
 		f.store(d, "dg")
 		f.store(s, "du")
 	})
-	emit("decay32", "decay32 is Decay.", "y high low w", "h l", "", func(f *function) {
-		f.prepareExp()
-		s := f.scalars("h l")
-		f.each(1, func(int) {
-			x, low := f.vec(), f.vec()
-			VSUBPS(f.in("high"), s[0], x)
-			VSUBPS(f.in("low"), s[1], low)
-			VADDPS(low, x, x)
-			y := f.exp(x)
-			VMULPS(f.in("w"), y, y)
-			f.store(y, "y")
+	decaying := func(name, doc, slices string, body func(f *function, e VecVirtual)) {
+		emit(name, doc, slices, "h l", "", func(f *function) {
+			f.prepareExp()
+			s := f.scalars("h l")
+			f.each(1, func(int) {
+				x, low := f.vec(), f.vec()
+				VSUBPS(f.in("high"), s[0], x)
+				VSUBPS(f.in("low"), s[1], low)
+				VADDPS(low, x, x)
+				e := f.exp(x)
+				VMULPS(f.in("w"), e, e)
+				body(f, e)
+			})
 		})
+	}
+	decaying("decay32", "decay32 is Decay.", "y high low w", func(f *function, e VecVirtual) {
+		VMULPS(f.in("y"), e, e)
+		f.store(e, "y")
+	})
+	decaying("decayGrad32", "decayGrad32 is DecayGrad.", "y dy sum high low w", func(f *function, e VecVirtual) {
+		y, dy, sum := f.load("y"), f.load("dy"), f.load("sum")
+		VMULPS(e, y, y)
+		VFMADD231PS(dy, y, sum)
+		VMULPS(e, dy, dy)
+		f.store(y, "y")
+		f.store(sum, "sum")
+		f.store(dy, "dy")
 	})
 	emit("expSum32", "expSum32 is ExpSum.", "y x", "s m", "sum", func(f *function) {
 		f.prepareExp()

@@ -8303,7 +8303,7 @@ rmsGrad32_narrow_end5:
 	RET
 
 // func convFour32(n int, y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, b *float32)
-// Requires: AVX, AVX512F, BMI2, FMA3
+// Requires: AVX, AVX512F, BMI2, FMA3, MMX+
 TEXT ·convFour32(SB), NOSPLIT, $0-88
 	CMPB ·isa+0(SB), $0x02
 	JNE  convFour32_narrow
@@ -8324,6 +8324,8 @@ TEXT ·convFour32(SB), NOSPLIT, $0-88
 	JGT  convFour32_wide_done2
 
 convFour32_wide_loop1:
+	PREFETCHT1  2048(R8)(CX*4)
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (R13)(CX*4), Z0
 	VMOVUPS     (BX)(CX*4), Z1
 	VFMADD231PS (R9)(CX*4), Z1, Z0
@@ -8334,6 +8336,8 @@ convFour32_wide_loop1:
 	VMOVUPS     (R8)(CX*4), Z1
 	VFMADD231PS (R12)(CX*4), Z1, Z0
 	VMOVUPS     Z0, (DX)(CX*4)
+	PREFETCHT1  2112(R8)(CX*4)
+	PREFETCHT1  2112(DX)(CX*4)
 	VMOVUPS     64(R13)(CX*4), Z0
 	VMOVUPS     64(BX)(CX*4), Z1
 	VFMADD231PS 64(R9)(CX*4), Z1, Z0
@@ -8354,6 +8358,8 @@ convFour32_wide_done2:
 	JGT  convFour32_wide_done4
 
 convFour32_wide_loop3:
+	PREFETCHT1  2048(R8)(CX*4)
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (R13)(CX*4), Z0
 	VMOVUPS     (BX)(CX*4), Z1
 	VFMADD231PS (R9)(CX*4), Z1, Z0
@@ -8411,6 +8417,8 @@ convFour32_narrow:
 	JGT  convFour32_narrow_done2
 
 convFour32_narrow_loop1:
+	PREFETCHT1  2048(R8)(CX*4)
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (R13)(CX*4), Y0
 	VMOVUPS     (BX)(CX*4), Y1
 	VFMADD231PS (R9)(CX*4), Y1, Y0
@@ -8441,6 +8449,8 @@ convFour32_narrow_done2:
 	JGT  convFour32_narrow_done4
 
 convFour32_narrow_loop3:
+	PREFETCHT1  2048(R8)(CX*4)
+	PREFETCHT1  2048(DX)(CX*4)
 	VMOVUPS     (R13)(CX*4), Y0
 	VMOVUPS     (BX)(CX*4), Y1
 	VFMADD231PS (R9)(CX*4), Y1, Y0
@@ -9811,7 +9821,7 @@ DATA const3f2aaaab<>+28(SB)/4, $0x3f2aaaab
 GLOBL const3f2aaaab<>(SB), RODATA|NOPTR, $32
 
 // func silu32(n int, y *float32, x *float32)
-// Requires: AVX, AVX2, AVX512F, BMI2, FMA3
+// Requires: AVX, AVX2, AVX512F, BMI2, FMA3, MMX+
 TEXT ·silu32(SB), NOSPLIT, $0-24
 	CMPB         ·isa+0(SB), $0x02
 	JNE          silu32_narrow
@@ -9827,6 +9837,7 @@ TEXT ·silu32(SB), NOSPLIT, $0-24
 	JGT          silu32_wide_done2
 
 silu32_wide_loop1:
+	PREFETCHT1        2048(DX)(CX*4)
 	VMOVUPS           (BX)(CX*4), Z3
 	VMULPS.BCST       constbf800000<>+0(SB), Z3, Z4
 	VMINPS            Z4, Z0, Z4
@@ -9893,6 +9904,7 @@ silu32_narrow:
 	JGT          silu32_narrow_done2
 
 silu32_narrow_loop1:
+	PREFETCHT1   2048(DX)(CX*4)
 	VMOVUPS      (BX)(CX*4), Y3
 	VMULPS       constbf800000<>+0(SB), Y3, Y4
 	VMINPS       Y4, Y0, Y4
@@ -10135,7 +10147,7 @@ siluGrad32_narrow_end3:
 	RET
 
 // func swiglu32(n int, y *float32, gate *float32, u *float32)
-// Requires: AVX, AVX2, AVX512F, BMI2, FMA3
+// Requires: AVX, AVX2, AVX512F, BMI2, FMA3, MMX+
 TEXT ·swiglu32(SB), NOSPLIT, $0-32
 	CMPB         ·isa+0(SB), $0x02
 	JNE          swiglu32_narrow
@@ -10152,6 +10164,9 @@ TEXT ·swiglu32(SB), NOSPLIT, $0-32
 	JGT          swiglu32_wide_done2
 
 swiglu32_wide_loop1:
+	PREFETCHT1        2048(BX)(CX*4)
+	PREFETCHT1        2048(SI)(CX*4)
+	PREFETCHT1        2048(DX)(CX*4)
 	VMOVUPS           (BX)(CX*4), Z3
 	VMULPS.BCST       constbf800000<>+0(SB), Z3, Z4
 	VMINPS            Z4, Z0, Z4
@@ -10222,6 +10237,9 @@ swiglu32_narrow:
 	JGT          swiglu32_narrow_done2
 
 swiglu32_narrow_loop1:
+	PREFETCHT1   2048(BX)(CX*4)
+	PREFETCHT1   2048(SI)(CX*4)
+	PREFETCHT1   2048(DX)(CX*4)
 	VMOVUPS      (BX)(CX*4), Y3
 	VMULPS       constbf800000<>+0(SB), Y3, Y4
 	VMINPS       Y4, Y0, Y4
@@ -10295,7 +10313,7 @@ swiglu32_narrow_end3:
 	RET
 
 // func swigluGrad32(n int, dg *float32, du *float32, dy *float32, gate *float32, u *float32)
-// Requires: AVX, AVX2, AVX512F, BMI2, FMA3
+// Requires: AVX, AVX2, AVX512F, BMI2, FMA3, MMX+
 TEXT ·swigluGrad32(SB), NOSPLIT, $0-48
 	CMPB         ·isa+0(SB), $0x02
 	JNE          swigluGrad32_narrow
@@ -10314,6 +10332,11 @@ TEXT ·swigluGrad32(SB), NOSPLIT, $0-48
 	JGT          swigluGrad32_wide_done2
 
 swigluGrad32_wide_loop1:
+	PREFETCHT1        2048(DI)(CX*4)
+	PREFETCHT1        2048(R8)(CX*4)
+	PREFETCHT1        2048(SI)(CX*4)
+	PREFETCHT1        2048(DX)(CX*4)
+	PREFETCHT1        2048(BX)(CX*4)
 	VMOVUPS           (DI)(CX*4), Z3
 	VMULPS.BCST       constbf800000<>+0(SB), Z3, Z4
 	VMINPS            Z4, Z0, Z4
@@ -10402,6 +10425,11 @@ swigluGrad32_narrow:
 	JGT          swigluGrad32_narrow_done2
 
 swigluGrad32_narrow_loop1:
+	PREFETCHT1   2048(DI)(CX*4)
+	PREFETCHT1   2048(R8)(CX*4)
+	PREFETCHT1   2048(SI)(CX*4)
+	PREFETCHT1   2048(DX)(CX*4)
+	PREFETCHT1   2048(BX)(CX*4)
 	VMOVUPS      (DI)(CX*4), Y3
 	VMULPS       constbf800000<>+0(SB), Y3, Y4
 	VMINPS       Y4, Y0, Y4

@@ -74,6 +74,8 @@ func arithmetic() {
 		f.store(t, "dx")
 	})
 	elementwise("convFour32", "convFour32 is Conv4.", "y x0 x1 x2 x3 w0 w1 w2 w3 b", "", func(f *function, s []VecVirtual) {
+		f.ahead("x3")
+		f.ahead("y")
 		y := f.load("b")
 		for _, k := range []string{"0", "1", "2", "3"} {
 			VFMADD231PS(f.in("w"+k), f.load("x"+k), y)

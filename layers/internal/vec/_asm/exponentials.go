@@ -20,6 +20,7 @@ func exponentials() {
 		f.store(f.softplus(f.load("x")), "y")
 	})
 	activation("silu32", "silu32 is SiLU.", "y x", func(f *function) {
+		f.ahead("y")
 		x := f.load("x")
 		d := f.onePlusExpMinus(x)
 		VDIVPS(d, x, d)
@@ -32,6 +33,9 @@ func exponentials() {
 		f.store(d, "dx")
 	})
 	activation("swiglu32", "swiglu32 is SwiGLU.", "y gate u", func(f *function) {
+		f.ahead("gate")
+		f.ahead("u")
+		f.ahead("y")
 		g := f.load("gate")
 		d := f.onePlusExpMinus(g)
 		VDIVPS(d, g, d)
@@ -39,6 +43,9 @@ func exponentials() {
 		f.store(d, "y")
 	})
 	activation("swigluGrad32", "swigluGrad32 is SwiGLUGrad.", "dg du dy gate u", func(f *function) {
+		for _, slice := range []string{"gate", "u", "dy", "dg", "du"} {
+			f.ahead(slice)
+		}
 		g := f.load("gate")
 		s := f.sigmoid(g)
 		d := f.siluDerivative(g, s)

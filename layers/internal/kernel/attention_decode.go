@@ -15,6 +15,10 @@ import (
 // in the L1 for the next head.
 const keyBlock = 64
 
+// keySpan is the number of tokens that one part of the pool's work reads for a single
+// new one: groups alone are too few for the threads, and are as many as they are.
+const keySpan = 4 * keyBlock
+
 // fewQueries is how many rows of queries are worth no blocked product.
 const fewQueries = 8
 
@@ -22,6 +26,12 @@ const fewQueries = 8
 // [B,G,·,P,keyBlock] and the values [B,G,·,P] of every token read, growing with
 // the context. Both products read the cache in place. Extending by any split of
 // the same tokens gives what Attention gives.
+//
+// A single token's past is read in spans (Dao et al. 2023, Flash-Decoding), each with
+// a softmax of its own. With m_s the largest exponent of a span, z_s the sum of its
+// exp(scale·s_j - m_s) and y_s that of its exp(scale·s_j - m_s) v_j,
+//
+//	o = Σ_s exp(m_s - m) y_s / Σ_s exp(m_s - m) z_s      m = max_s m_s
 type AttentionCache[T tensor.Float] struct {
 	pool  *parallel.Pool
 	size  AttentionSize // T is the capacity asked for
@@ -31,17 +41,18 @@ type AttentionCache[T tensor.Float] struct {
 	// capacity is how many tokens there is room for: whole blocks.
 	capacity int
 	k, v     []T // [B·G,capacity·P]
+	parts    []T // [B·G,spans,H/G,P+2]: y, then m and z
 	free     chan *cacheScratch[T]
 
 	n               int // arguments of the call under way
 	out             []T
 	qkv             []T
-	one, keep, read func(item int)
+	span, keep, read func(item int)
 }
 
 // cacheScratch is what one worker needs: rotated queries, of a tile of tokens or
-// of the heads of a group, their scores and the sums of these.
-type cacheScratch[T tensor.Float] struct{ q, s, z []T } // [·,P], [·,capacity], [·]
+// of the heads of a group, their scores, the largest exponents and the sums of these.
+type cacheScratch[T tensor.Float] struct{ q, s, m, z []T } // [·,P], [·,capacity], [·]
 
 // NewAttentionCache returns an empty cache with room for s.T tokens.
 func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o AttentionOptions) *AttentionCache[T] {
@@ -52,9 +63,9 @@ func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o Atte
 	c.free = make(chan *cacheScratch[T], p.Threads())
 	for range p.Threads() {
 		rows := max(queryTile, s.H/s.G)
-		c.free <- &cacheScratch[T]{q: make([]T, rows*s.P), z: make([]T, rows)}
+		c.free <- &cacheScratch[T]{q: make([]T, rows*s.P), m: make([]T, rows), z: make([]T, rows)}
 	}
-	c.one, c.keep, c.read = c.oneGroup, c.keepGroup, c.readTile
+	c.span, c.keep, c.read = c.readSpan, c.keepGroup, c.readTile
 	c.reserve(s.T)
 	return c
 }
@@ -69,7 +80,8 @@ func (c *AttentionCache[T]) reserve(tokens int) {
 		return
 	}
 	items, p := c.size.B*c.size.G, c.size.P
-	k, v := tensor.Make[T](items*tokens*p), tensor.Make[T](items*tokens*p)
+	both := tensor.Make[T](2 * items * tokens * p) // one array is sooner large enough for huge pages
+	k, v := both[:items*tokens*p], both[items*tokens*p:]
 	for i, old := 0, c.capacity*p; i < items; i++ {
 		copy(k[i*tokens*p:], c.k[i*old:(i+1)*old])
 		copy(v[i*tokens*p:], c.v[i*old:(i+1)*old])
@@ -104,7 +116,12 @@ func (c *AttentionCache[T]) Extend(out, qkv []T, n int) {
 	}
 	c.out, c.qkv, c.n = out, qkv, n
 	if n == 1 {
-		c.pool.For(c.size.B*c.size.G, c.one)
+		items, size := c.size.B*c.size.G*c.spans(), c.size.H/c.size.G*(c.size.P+2)
+		if len(c.parts) < items*size {
+			c.parts = make([]T, 2*items*size)
+		}
+		c.pool.For(items, c.span)
+		c.join()
 	} else {
 		c.pool.For(c.size.B*c.size.G, c.keep)
 		c.pool.For(c.size.B*c.size.H*c.tiles(), c.read)
@@ -137,18 +154,53 @@ func (c *AttentionCache[T]) keepGroup(item int) {
 	c.free <- w
 }
 
-// oneGroup does all for one token of one group: its heads are the rows of the
-// products, so that the cache is read once for all of them.
-func (c *AttentionCache[T]) oneGroup(item int) {
-	c.keepGroup(item)
+// spans returns how many spans of the past a single new token sees.
+func (c *AttentionCache[T]) spans() int { return c.pos/keySpan - c.oldest(c.pos)/keySpan + 1 }
+
+// readSpan does one span of one group for a single token: its heads are the rows of
+// the products, so that the cache is read once for all of them.
+func (c *AttentionCache[T]) readSpan(item int) {
 	s := c.size
-	b, g, p, heads := item/s.G, item%s.G, s.P, s.H/s.G
+	of, span := item/c.spans(), item%c.spans()
+	b, g, p, heads := of/s.G, of%s.G, s.P, s.H/s.G
+	lo := (c.oldest(c.pos)/keySpan + span) * keySpan
+	from, end := max(lo, c.oldest(c.pos)), min(lo+keySpan, c.pos+1)
+	if end > c.pos {
+		c.keepGroup(of)
+	}
 	w := <-c.free
 	for h := range heads {
 		c.turn(w.q[h*p:(h+1)*p], c.qkv[b*c.width()+(g*heads+h)*p:][:p], c.pos)
 	}
-	c.attend(w, item, heads, c.pos, 0, c.out[(b*s.H+g*heads)*p:], p)
+	part := c.parts[item*heads*(p+2):][:heads*(p+2)]
+	c.attend(w, of, heads, c.pos, 0, from, end, part, p+2)
+	for h := range heads {
+		part[h*(p+2)+p], part[h*(p+2)+p+1] = w.m[h], w.z[h]
+	}
 	c.free <- w
+}
+
+// join puts the spans of a single token together.
+func (c *AttentionCache[T]) join() {
+	s := c.size
+	p, heads, spans := s.P, s.H/s.G, c.spans()
+	for head := range s.B * s.H {
+		of, h := head/heads, head%heads
+		part := func(span int) []T { return c.parts[((of*spans+span)*heads+h)*(p+2):][:p+2] }
+		m, z := T(math.Inf(-1)), T(0)
+		for i := range spans {
+			m = max(m, part(i)[p])
+		}
+		out := c.out[head*p:][:p]
+		clear(out)
+		for i := range spans {
+			y := part(i)
+			e := T(math.Exp(float64(y[p] - m)))
+			vec.Axpy(out, e, y[:p])
+			z += e * y[p+1]
+		}
+		vec.Scale(out, 1/z, out)
+	}
 }
 
 // readTile does one head of some of several tokens. The longest tiles, which are
@@ -163,16 +215,21 @@ func (c *AttentionCache[T]) readTile(item int) {
 	for r := range rows {
 		c.turn(w.q[r*p:(r+1)*p], c.qkv[(b*c.n+i+r)*c.width()+h*p:][:p], c.pos+i+r)
 	}
-	c.attend(w, b*s.G+h/(s.H/s.G), rows, c.pos+i, 1, c.out[((b*c.n+i)*s.H+h)*p:], s.H*p)
+	first, out := c.pos+i, c.out[((b*c.n+i)*s.H+h)*p:]
+	c.attend(w, b*s.G+h/(s.H/s.G), rows, first, 1, c.oldest(first), first+rows, out, s.H*p)
+	for r := range rows {
+		o := out[r*s.H*p:][:p]
+		vec.Scale(o, 1/w.z[r], o)
+	}
 	c.free <- w
 }
 
-// attend fills rows of out, ldo apart, with what the queries in w make of a
-// group's past: query r is that of position first+r·step.
-func (c *AttentionCache[T]) attend(w *cacheScratch[T], item, rows, first, step int, out []T, ldo int) {
+// attend fills rows of out, ldo apart, with what the queries in w make of a group's
+// past between two tokens, each of which some query sees: query r is that of position
+// first+r·step. It leaves the largest exponents and the sums that divide out in w.
+func (c *AttentionCache[T]) attend(w *cacheScratch[T], item, rows, first, step, from, end int, out []T, ldo int) {
 	p := c.size.P
 	keys, values := c.k[item*c.capacity*p:][:c.capacity*p], c.v[item*c.capacity*p:][:c.capacity*p]
-	from, end := c.oldest(first), first+(rows-1)*step+1 // the keys that any query sees
 	base := from / keyBlock * keyBlock
 	n := (end - base + keyBlock - 1) / keyBlock * keyBlock // whole blocks: what is beyond the end is never used
 	if need := rows * n; len(w.s) < need {
@@ -183,13 +240,10 @@ func (c *AttentionCache[T]) attend(w *cacheScratch[T], item, rows, first, step i
 	}
 	for r := range rows {
 		position := first + r*step
-		_, w.z[r] = softmaxRow(w.s[r*n:(r+1)*n], c.oldest(position)-base, position+1-base, c.scale)
+		lo, hi := max(from, c.oldest(position)), min(end, position+1)
+		w.m[r], w.z[r] = softmaxRow(w.s[r*n:(r+1)*n], lo-base, hi-base, c.scale)
 	}
 	multiply(out, ldo, w.s[from-base:], n, rows, values[from*p:], p, end-from, p)
-	for r := range rows {
-		o := out[r*ldo:][:p]
-		vec.Scale(o, 1/w.z[r], o)
-	}
 }
 
 // multiply sets y [rows,width] to a·x over n rows of x: few rows of a are bound by

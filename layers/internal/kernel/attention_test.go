@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"stillhouse/layers/internal/parallel"
@@ -107,7 +108,11 @@ func TestAttentionGivesTheSameBitsOnAnyNumberOfThreadsAndAllocatesNothing(t *tes
 }
 
 func TestAttentionCacheEqualsTheFullForwardForAnySplit(t *testing.T) {
-	for _, c := range attentionCases {
+	long := attentionCases[1]
+	long.size.T = 2*keySpan + 20
+	windowed := long
+	windowed.window = keySpan + 10
+	for _, c := range append(slices.Clone(attentionCases), long, windowed) {
 		s := c.size
 		qkv, start := random[float64](1, 1, s.B, s.T, (s.H+2*s.G)*s.P), tensor.New(tensor.I32, s.B, s.T)
 		out := tensor.New(tensor.F64, s.B, s.T, s.H*s.P)

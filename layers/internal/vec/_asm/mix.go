@@ -17,24 +17,24 @@ func mixes() {
 		name := fmt.Sprintf("mix%dx32", rows)
 		sig := "func(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)"
 		emitAs(sig, name, fmt.Sprintf("%s is Mix of %d rows and %d columns.", name, rows, mixWidth), "", func(f *function) {
-			each := rows
-			if !f.wide { // 16 registers: a row at a time, the others' x from the cache
-				each = 1
+			columns, each := mixWidth/f.lanes(), mixWidth/f.lanes()
+			if !f.wide { // 16 registers: whole lines of x for all rows, rather than a row at a time
+				each = []int{8, 4, 4, 2}[rows-1]
 			}
-			for r := 0; r < rows; r += each {
-				f.mix(r, each)
+			for j := 0; j < columns; j += each {
+				f.mix(rows, j, each)
 			}
 		})
 	}
 }
 
-// mix emits y[r·ldy+j] = Σ_i a[r·lda+i]·x[i·ldx+j] for rows r from first on, in
-// the order of i.
-func (f *function) mix(first, rows int) {
-	a := f.rowPointers("a", "lda", 4, first, rows)
+// mix emits y[r·ldy+j] = Σ_i a[r·lda+i]·x[i·ldx+j] for some vectors of columns j, from
+// the first-th on, in the order of i.
+func (f *function) mix(rows, first, columns int) {
+	a := f.rowPointers("a", "lda", 4, 0, rows)
 	x, step := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())
 	SHLQ(Imm(2), step)
-	columns := mixWidth / f.lanes()
+	from := 4 * f.lanes() * first
 	acc := f.accumulators(rows * columns)
 	loop, done := f.newLabel("loop"), f.newLabel("done")
 	XORQ(f.i, f.i)
@@ -51,7 +51,7 @@ func (f *function) mix(first, rows int) {
 	}
 	for j := range columns {
 		v := f.vec()
-		VMOVUPS(Mem{Base: x, Disp: 4 * f.lanes() * j}, v)
+		VMOVUPS(Mem{Base: x, Disp: from + 4*f.lanes()*j}, v)
 		for r := range rows {
 			VFMADD231PS(v, weights[r], acc[r*columns+j])
 		}
@@ -61,9 +61,9 @@ func (f *function) mix(first, rows int) {
 	CMPQ(f.i, f.n)
 	JL(LabelRef(loop))
 	Label(done)
-	for r, y := range f.rowPointers("y", "ldy", 4, first, rows) {
+	for r, y := range f.rowPointers("y", "ldy", 4, 0, rows) {
 		for j := range columns {
-			VMOVUPS(acc[r*columns+j], Mem{Base: y, Disp: 4 * f.lanes() * j})
+			VMOVUPS(acc[r*columns+j], Mem{Base: y, Disp: from + 4*f.lanes()*j})
 		}
 	}
 }

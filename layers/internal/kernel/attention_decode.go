@@ -44,9 +44,9 @@ type AttentionCache[T tensor.Float] struct {
 	parts    []T // [B·G,spans,H/G,P+2]: y, then m and z
 	free     chan *cacheScratch[T]
 
-	n               int // arguments of the call under way
-	out             []T
-	qkv             []T
+	n                int // arguments of the call under way
+	out              []T
+	qkv              []T
 	span, keep, read func(item int)
 }
 

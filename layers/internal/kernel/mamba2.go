@@ -50,16 +50,17 @@ type Mamba2[T tensor.Float] struct {
 
 	dxbc, dy, ddelta  []T // as xbc, y, delta
 	dtaps, dw, dheads []T // partial sums by row block: [K+1,C], [E], [H]
-	da, dskip         []T // [B,H]
+	dstates           []T // [B,H,chunks,P,N] of the states after each chunk
+	da, dskip         []T // [B,chunks,H]
 
 	free    chan *mamba2Scratch[T] // one for each thread
 	windows chan []T               // likewise, [rowBlock+K-1,C]
 
-	in                                       [8][]T // arguments of the call under way
-	start                                    []int32
-	out, dout, dz, spare                     []T
-	fConv, fScan, fNorm, bNorm, bScan, bConv func(int)
-	rowParts                                 int // row blocks of one sequence
+	in                                                [8][]T // arguments of the call under way
+	start                                             []int32
+	out, dout, dz, spare                              []T
+	fConv, fScan, fNorm, bNorm, bStates, bScan, bConv func(int)
+	rowParts                                          int // row blocks of one sequence
 }
 
 type mamba2Scratch[T tensor.Float] struct {
@@ -106,17 +107,19 @@ func NewMamba2[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Options) 
 		k.dxbc, k.dy, k.ddelta = room[T](p, n*C), room[T](p, n*E), room[T](p, n*s.H)
 		parts := s.B * k.rowParts
 		k.dtaps, k.dw, k.dheads = room[T](p, parts*(s.K+1)*C), room[T](p, parts*E), room[T](p, parts*s.H)
-		k.da, k.dskip = room[T](p, s.B*s.H), room[T](p, s.B*s.H)
+		k.dstates = room[T](p, len(k.states))
+		n := s.B * k.scan.chunks() * s.H
+		k.da, k.dskip = room[T](p, n), room[T](p, n)
 	}
 	k.free, k.windows = make(chan *mamba2Scratch[T], p.Threads()), make(chan []T, p.Threads())
 	for range p.Threads() {
 		if o.Train {
 			k.windows <- room[T](p, (rowBlock+s.K-1)*C)
 		}
-		k.free <- &mamba2Scratch[T]{newSSDScratch[T](p, k.scan.Q, s.P, s.N, o.Train), room[T](p, E), room[T](p, E)}
+		k.free <- &mamba2Scratch[T]{newSSDScratch[T](p, k.scan.Q, s.P, o.Train), room[T](p, E), room[T](p, E)}
 	}
 	k.fConv, k.fScan, k.fNorm = k.forwardConv, k.forwardScan, k.forwardNorm
-	k.bNorm, k.bScan, k.bConv = k.backwardNorm, k.backwardScan, k.backwardConv
+	k.bNorm, k.bStates, k.bScan, k.bConv = k.backwardNorm, k.backwardStates, k.backwardScan, k.backwardConv
 	return k
 }
 

@@ -15,7 +15,8 @@ func (k *Mamba2[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in []
 	k.dz = orSpare(grad[T](gin[m2Proj]), &k.spare, k.size.B*k.size.T*k.size.row())
 	s := k.size
 	k.pool.For(s.B*k.rowParts, k.bNorm)
-	k.pool.For(s.B*s.G, k.bScan)
+	k.pool.For(s.B*s.H, k.bStates)
+	k.pool.For(s.B*s.G*k.scan.chunks(), k.bScan)
 	k.pool.For(s.B*k.rowParts, k.bConv)
 
 	k.conv.store(grad[T](gin[m2ConvW]), grad[T](gin[m2ConvB]), k.dtaps)
@@ -29,8 +30,8 @@ func (k *Mamba2[T]) Backward(gin []*tensor.Tensor, gout, _ *tensor.Tensor, in []
 		addPartials(g, k.dskip)
 	}
 	if g := grad[T](gin[m2ALog]); g != nil { // A = -exp(A_log): ∂A/∂A_log = A
-		for item, d := range k.da {
-			h, _, i := k.head(item)
+		for at, d := range k.da {
+			h, _, i := k.head(at % s.H)
 			g[i] += d * h.a
 		}
 	}
@@ -58,22 +59,39 @@ func (k *Mamba2[T]) backwardNorm(part int) {
 	k.free <- w
 }
 
-// backwardScan fills dxbc and ddelta for one sequence and group: its heads one
-// after the other, since they add to the same B and C.
-func (k *Mamba2[T]) backwardScan(item int) {
+// headGrad returns where one sequence and head's gradients go.
+func (k *Mamba2[T]) headGrad(b, i int) headGrad[T] {
 	s, E, C := k.size, k.size.inner(), k.size.conv()
-	b, g := item/s.G, item%s.G
-	dxbc := k.dxbc[b*s.T*C:]
+	dxbc, g, n := k.dxbc[b*s.T*C:], i/(s.H/s.G), k.scan.chunks()*s.P*s.N
+	return headGrad[T]{
+		dy: k.dy[b*s.T*E+i*s.P:], dx: dxbc[i*s.P:], db: dxbc[E+g*s.N:], dc: dxbc[E+(s.G+g)*s.N:],
+		ddelta: k.ddelta[b*s.T*s.H+i:], states: k.dstates[(b*s.H+i)*n:][:n],
+	}
+}
+
+// backwardStates fills dstates for one sequence and head.
+func (k *Mamba2[T]) backwardStates(item int) {
+	h, b, i := k.head(item)
+	d, w := k.headGrad(b, i), <-k.free
+	k.scan.stateGradients(&h, &d, w.ssdScratch)
+	k.free <- w
+}
+
+// backwardScan fills dxbc and ddelta for one chunk of one sequence and group: its
+// heads one after the other, since they add to the same B and C.
+func (k *Mamba2[T]) backwardScan(item int) {
+	s, chunks := k.size, k.scan.chunks()
+	of, chunk := item/chunks, item%chunks
+	b, g := of/s.G, of%s.G
 	w := <-k.free
 	for j := range s.H / s.G {
 		i := g*(s.H/s.G) + j
 		h, _, _ := k.head(b*s.H + i)
-		d := headGrad[T]{
-			dy: k.dy[b*s.T*E+i*s.P:], dx: dxbc[i*s.P:], db: dxbc[E+g*s.N:], dc: dxbc[E+(s.G+g)*s.N:],
-			ddelta: k.ddelta[b*s.T*s.H+i:], add: j > 0,
-		}
-		k.scan.backward(&h, &d, w.ssdScratch)
-		k.da[b*s.H+i], k.dskip[b*s.H+i] = d.da, d.dskip
+		d := k.headGrad(b, i)
+		d.first = j == 0
+		k.scan.backward(&h, &d, w.ssdScratch, chunk)
+		at := (b*chunks+chunk)*s.H + i
+		k.da[at], k.dskip[at] = d.da, d.dskip
 	}
 	k.free <- w
 }

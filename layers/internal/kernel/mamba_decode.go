@@ -101,7 +101,7 @@ func NewMamba2State[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Opti
 	k.norm = gatedNorm[T]{s.inner(), o.NormGroups, T(o.Eps)}
 	k.free = make(chan *ssdScratch[T], p.Threads())
 	for range p.Threads() {
-		k.free <- newSSDScratch[T](p, o.Chunk, s.P, s.N, false)
+		k.free <- newSSDScratch[T](p, o.Chunk, s.P, false)
 	}
 	k.gather, k.convolve, k.head, k.normalize = k.gatherRows, k.convolveRows, k.extendHead, k.normalizeRows
 	return k

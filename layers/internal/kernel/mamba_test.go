@@ -237,30 +237,31 @@ func narrow(in []*tensor.Tensor) (out []*tensor.Tensor) {
 }
 
 func BenchmarkMamba2(b *testing.B) {
-	s := Mamba2Size{B: 8, T: 256, H: 8, P: 32, G: 8, N: 32, K: 4}
-	k := NewMamba2[float32](parallel.New(2), s, Mamba2Options{Chunk: 64, Eps: 1e-5, Train: true})
-	in := mamba2Inputs[float32](s, false)
-	out, gout := tensor.New(tensor.F32, k.OutShape()...), random[float32](3, 1, k.OutShape()...)
-	gin := make([]*tensor.Tensor, len(in))
-	for i, x := range in[:7] {
-		gin[i] = tensor.New(tensor.F32, x.Shape()...)
+	for _, s := range []Mamba2Size{{B: 8, T: 256, H: 8, P: 32, G: 8, N: 32, K: 4}, {B: 1, T: 512, H: 9, P: 64, G: 3, N: 64, K: 4}} {
+		k := NewMamba2[float32](parallel.New(2), s, Mamba2Options{Chunk: 64, Eps: 1e-5, Train: true})
+		in := mamba2Inputs[float32](s, false)
+		out, gout := tensor.New(tensor.F32, k.OutShape()...), random[float32](3, 1, k.OutShape()...)
+		gin := make([]*tensor.Tensor, len(in))
+		for i, x := range in[:7] {
+			gin[i] = tensor.New(tensor.F32, x.Shape()...)
+		}
+		// The recurrence: s = a·s + (Δx)⊗B is three operations an element, y = s·C two.
+		flops := 5 * float64(s.B*s.T*s.H*s.P*s.N)
+		b.Run(fmt.Sprintf("forward/%v", s), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				k.Forward(out, in)
+			}
+			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+		b.Run(fmt.Sprintf("backward/%v", s), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				k.Backward(gin, gout, out, in)
+			}
+			b.ReportMetric(2*flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
 	}
-	// The recurrence: s = a·s + (Δx)⊗B is three operations an element, y = s·C two.
-	flops := 5 * float64(s.B*s.T*s.H*s.P*s.N)
-	b.Run("forward", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			k.Forward(out, in)
-		}
-		b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-	})
-	b.Run("backward", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			k.Backward(gin, gout, out, in)
-		}
-		b.ReportMetric(2*flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-	})
 }
 
 func TestMambaStatesEqualTheFullForwardForAnySplit(t *testing.T) {

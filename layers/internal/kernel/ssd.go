@@ -38,21 +38,20 @@ type head[T tensor.Float] struct {
 
 // ssdScratch is what one worker needs.
 type ssdScratch[T tensor.Float] struct {
-	m, dm          []T // [Q,Q]
+	m, cb, dm      []T // [Q,Q]
 	xw, xq         []T // [Q,P]
 	high, low      []T // [Q] cum, in two parts: what it is rounded to, and the rest
 	exp            []T // [Q] of cum
 	delta, w, ones []T // [Q]
 	ddt, e         []T // [Q]
 	dcum, dlog     []T // [Q]
-	dstate         []T // [P,N]
 }
 
-func newSSDScratch[T tensor.Float](pool *parallel.Pool, q, p, n int, train bool) *ssdScratch[T] {
+func newSSDScratch[T tensor.Float](pool *parallel.Pool, q, p int, train bool) *ssdScratch[T] {
 	s := &ssdScratch[T]{m: room[T](pool, q*q), xw: room[T](pool, q*p), xq: room[T](pool, q*p)}
 	rows := []*[]T{&s.high, &s.low, &s.exp, &s.delta, &s.w, &s.ones}
 	if train {
-		s.dm, s.dstate = room[T](pool, q*q), room[T](pool, p*n)
+		s.cb, s.dm = room[T](pool, q*q), room[T](pool, q*q)
 		rows = append(rows, &s.ddt, &s.e, &s.dcum, &s.dlog)
 	}
 	for _, r := range rows {
@@ -119,15 +118,20 @@ func (w *ssdScratch[T]) decay(x, by []T, lo, i int) {
 	vec.Decay(x[lo:i+1], w.high[lo:i+1], w.low[lo:i+1], by[lo:i+1], w.high[i], w.low[i])
 }
 
-// carry adds what the state before the chunk contributes: exp(cum)·(C·s₀ᵀ).
-func (s *ssd[T]) carry(h *head[T], w *ssdScratch[T], c0, q int) {
-	n := 0 // tokens that see the state: a prefix of the chunk
+// carried returns how many tokens of a chunk see the state before it: the first ones.
+func (s *ssd[T]) carried(h *head[T], c0, q int) (n int) {
 	for n < q {
 		if _, carried := h.first(c0, n); !carried {
 			break
 		}
 		n++
 	}
+	return n
+}
+
+// carry adds what the state before the chunk contributes: exp(cum)·(C·s₀ᵀ).
+func (s *ssd[T]) carry(h *head[T], w *ssdScratch[T], c0, q int) {
+	n := s.carried(h, c0, q)
 	if n == 0 {
 		return
 	}

@@ -7,47 +7,75 @@ import (
 
 // headGrad holds where one head's gradients go. dx and ddelta are overwritten;
 // db and dc, which heads of a group share, are overwritten by the first head
-// and added to by the rest; da and dskip are sums over time.
+// and added to by the rest; da and dskip are the chunk's sums over time.
 type headGrad[T float32 | float64] struct {
 	dy, dx, db, dc, ddelta []T
-	add                    bool // to db and dc
+	states                 []T // [chunks,P,N] of the state after each chunk
+	first                  bool
 	da, dskip              T
 }
 
-// backward walks the chunks from the last to the first with ∂loss/∂state in
-// w.dstate, recomputing each chunk's scores from the saved state before it. In
-// terms of the forward's symbols, with M = L⊙(C·Bᵀ)⊙Δ_j and ∂M = dy·xᵀ:
+// The backward pass is in two parts, both of which work on chunks from the saved
+// states before them: what the states' gradients need of each other, then all the
+// rest, for which no chunk waits for another. In terms of the forward's symbols, with
+// M = L⊙(C·Bᵀ)⊙Δ_j and ∂M = dy·xᵀ:
 //
-//	dx  = Mᵀ·dy + skip·dy + w_j·(B·dsᵀ)
+//	ds₀ = exp(cum_last)·ds + (exp(cum)·dy)ᵀ·C
+//
+//	dx  = (Mᵀ + skip·I)·dy + w_j·(B·dsᵀ)
 //	dC  = (∂M⊙L⊙Δ)·B  + (exp(cum)·dy)·s₀
 //	dB  = (∂M⊙L⊙Δ)ᵀ·C + (w_j·x_j)·ds
-//	ds₀ = exp(cum_last)·ds + (exp(cum)·dy)ᵀ·C
 //
 // The exponent's gradient at k sums the pairs j < k ≤ i that straddle it. What
 // comes from the state before the chunk straddles from i down: dcum, summed from
 // the end. The pairs inside the chunk and those into the last state are added up
 // as pairs, in dlog: as differences in dcum they would cancel, and leave nothing
 // of a gradient that strong decay makes small.
-func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
-	clear(w.dstate)
-	g.da, g.dskip = 0, 0
-	for k := s.chunks() - 1; k >= 0; k-- {
+
+// stateGradients fills g.states, from the last chunk to the first: nothing follows
+// the last one's.
+func (s *ssd[T]) stateGradients(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
+	P, N := s.P, s.N
+	clear(g.states[(s.chunks()-1)*P*N:])
+	for k := s.chunks() - 1; k > 0; k-- {
 		c0 := k * s.Q
 		q := min(s.Q, s.T-c0)
-		h.state = h.saved[k*s.P*s.N : (k+1)*s.P*s.N]
 		s.cumulate(h, w, c0, q)
-		clear(w.dcum[:q])
-		clear(w.dlog[:q])
-		clear(w.ddt[:q])
-		s.insideBackward(h, g, w, c0, q)
-		s.stateBackward(h, g, w, c0, q)
-		var suffix T
-		for i := q - 1; i >= 0; i-- {
-			suffix += w.dcum[i]
-			d := suffix + w.dlog[i]
-			g.ddelta[(c0+i)*s.ldd] = w.ddt[i] + h.a*d
-			g.da += w.delta[i] * d
+		before := g.states[(k-1)*P*N : k*P*N]
+		n := s.carried(h, c0, q)
+		for i := range n {
+			vec.Scale(w.xw[i*P:(i+1)*P], w.exp[i], g.dy[(c0+i)*s.ldy:][:P])
 		}
+		if n < q {
+			clear(before)
+		} else {
+			vec.Scale(before, w.exp[q-1], g.states[k*P*N:(k+1)*P*N])
+		}
+		if n > 0 {
+			gemm.Gemm(nil, gemm.TN, P, N, n, w.xw, P, h.c[c0*s.ldx:], s.ldx, before, N, true)
+		}
+	}
+}
+
+// backward fills the gradients of the tokens of chunk k; w.cb holds C·Bᵀ for all heads
+// of a group but the first, which makes it.
+func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T], k int) {
+	c0 := k * s.Q
+	q := min(s.Q, s.T-c0)
+	h.state = h.saved[k*s.P*s.N : (k+1)*s.P*s.N]
+	g.da, g.dskip = 0, 0
+	s.cumulate(h, w, c0, q)
+	clear(w.dcum[:q])
+	clear(w.dlog[:q])
+	clear(w.ddt[:q])
+	s.insideBackward(h, g, w, c0, q)
+	s.stateBackward(h, g, w, c0, q)
+	var suffix T
+	for i := q - 1; i >= 0; i-- {
+		suffix += w.dcum[i]
+		d := suffix + w.dlog[i]
+		g.ddelta[(c0+i)*s.ldd] = w.ddt[i] + h.a*d
+		g.da += w.delta[i] * d
 	}
 }
 
@@ -55,7 +83,10 @@ func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T]) {
 func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0, q int) {
 	P, N := s.P, s.N
 	x, b, c, dy := h.x[c0*s.ldx:], h.b[c0*s.ldx:], h.c[c0*s.ldx:], g.dy[c0*s.ldy:]
-	gemm.Gemm(nil, gemm.NT, q, q, N, c, s.ldx, b, s.ldx, w.m, q, false)
+	if g.first {
+		gemm.Gemm(nil, gemm.NT, q, q, N, c, s.ldx, b, s.ldx, w.cb, q, false)
+	}
+	copy(w.m, w.cb[:q*q])
 	gemm.Gemm(nil, gemm.NT, q, q, P, dy, s.ldy, x, s.ldx, w.dm, q, false)
 	for i := q - 1; i >= 0; i-- {
 		lo, _ := h.first(c0, i)
@@ -77,8 +108,8 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 	}
 	dx, db, dc := g.dx[c0*s.ldx:], g.db[c0*s.ldx:], g.dc[c0*s.ldx:]
 	gemm.Gemm(nil, gemm.TN, q, P, q, w.m, q, dy, s.ldy, dx, s.ldx, false)
-	gemm.Gemm(nil, gemm.NN, q, N, q, w.dm, q, b, s.ldx, dc, s.ldx, g.add)
-	gemm.Gemm(nil, gemm.TN, q, N, q, w.dm, q, c, s.ldx, db, s.ldx, g.add)
+	gemm.Gemm(nil, gemm.NN, q, N, q, w.dm, q, b, s.ldx, dc, s.ldx, !g.first)
+	gemm.Gemm(nil, gemm.TN, q, N, q, w.dm, q, c, s.ldx, db, s.ldx, !g.first)
 }
 
 // stateBackward handles the state before and after the chunk.
@@ -86,12 +117,13 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 	P, N := s.P, s.N
 	x, b, c, dy := h.x[c0*s.ldx:], h.b[c0*s.ldx:], h.c[c0*s.ldx:], g.dy[c0*s.ldy:]
 	lo, carried := h.first(c0, q-1)
+	ds := g.states[c0/s.Q*P*N:][:P*N]
 
 	// s₁ = exp(cum_last)·s₀ + Σ_j w_j·x_j⊗B_j
 	copy(w.e[lo:q], w.ones[lo:q])
 	w.decay(w.e, w.ones, lo, q-1)
 	vec.Mul(w.w[lo:q], w.e[lo:q], w.delta[lo:q])
-	gemm.Gemm(nil, gemm.NT, q-lo, P, N, b[lo*s.ldx:], s.ldx, w.dstate, N, w.xq[lo*P:], P, false)
+	gemm.Gemm(nil, gemm.NT, q-lo, P, N, b[lo*s.ldx:], s.ldx, ds, N, w.xq[lo*P:], P, false)
 	var before T // Σ ∂w_j·w_j over earlier tokens
 	for j := lo; j < q; j++ {
 		xj := x[j*s.ldx:][:P]
@@ -102,23 +134,13 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 		before += d * w.w[j]
 		vec.Scale(w.xw[j*P:(j+1)*P], w.w[j], xj)
 	}
-	gemm.Gemm(nil, gemm.NN, q-lo, N, P, w.xw[lo*P:], P, w.dstate, N, g.db[(c0+lo)*s.ldx:], s.ldx, true)
+	gemm.Gemm(nil, gemm.NN, q-lo, N, P, w.xw[lo*P:], P, ds, N, g.db[(c0+lo)*s.ldx:], s.ldx, true)
 	if carried {
-		e := w.exp[q-1]
-		w.dcum[q-1] += e * vec.Dot(w.dstate, h.state)
-		vec.Scale(w.dstate, e, w.dstate)
-	} else {
-		clear(w.dstate)
+		w.dcum[q-1] += w.exp[q-1] * vec.Dot(ds, h.state)
 	}
 
 	// y += exp(cum)·(C·s₀ᵀ), for the tokens that see s₀
-	n := 0
-	for n < q {
-		if _, seen := h.first(c0, n); !seen {
-			break
-		}
-		n++
-	}
+	n := s.carried(h, c0, q)
 	if n == 0 {
 		return
 	}
@@ -129,5 +151,4 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 		vec.Scale(w.xw[i*P:(i+1)*P], e, dy[i*s.ldy:][:P])
 	}
 	gemm.Gemm(nil, gemm.NN, n, N, P, w.xw, P, h.state, N, g.dc[c0*s.ldx:], s.ldx, true)
-	gemm.Gemm(nil, gemm.TN, P, N, n, w.xw, P, c, s.ldx, w.dstate, N, true)
 }

@@ -50,7 +50,7 @@ func TestTheScanInChunksOfAnySizeIsTheRecurrence(t *testing.T) {
 			}
 			h := &head[float64]{x: wide, b: b, c: c, delta: delta, y: make([]float64, times*p), a: a, skip: skip,
 				starts: starts, state: slices.Clone(first), saved: make([]float64, s.chunks()*p*n)}
-			s.forward(h, newSSDScratch[float64](nil, q, p, n, false))
+			s.forward(h, newSSDScratch[float64](nil, q, p, false))
 			what := fmt.Sprintf("chunks of %d, starts %v", q, starts)
 			near(t, what, h.y, want, 1e-12)
 			near(t, what+": last state", h.state, state, 1e-12)

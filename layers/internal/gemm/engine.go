@@ -222,6 +222,9 @@ func (x *plan[T]) packing() int {
 	return x.isa.width
 }
 
+// groups returns how many times so many columns make a block of B.
+func (x *plan[T]) groups() int { return (x.cols + x.packing() - 1) / x.packing() }
+
 // packB packs what panels there are from column j on, packing() columns at most, of
 // the block at step p of the region.
 func (x *plan[T]) packB(p, j int) {

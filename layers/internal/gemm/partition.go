@@ -20,7 +20,7 @@ const reread = 24
 func (x *plan[T]) partition(threads int) int {
 	x.packs, x.threads = 0, threads
 	if x.packsB {
-		x.packs = (x.cols + x.packing() - 1) / x.packing() * ((x.steps + x.depth - 1) / x.depth)
+		x.packs = x.groups() * ((x.steps + x.depth - 1) / x.depth)
 	}
 	w, h, panels := x.isa.width, x.isa.heights[0], x.panels()
 	readA := reread
@@ -71,8 +71,8 @@ func (x *plan[T]) before(n, turn int) int { return (n - turn + x.threads - 1) / 
 // order, so whoever computes waits for panels being packed right now at most.
 func (x *plan[T]) do(e *engine[T], i int) {
 	if i < x.packs {
-		across := (x.cols + x.packing() - 1) / x.packing()
-		x.packB(i/across*x.depth, i%across*x.packing())
+		groups := x.groups()
+		x.packB(i/groups*x.depth, i%groups*x.packing())
 		x.ready.Add(1)
 		return
 	}

@@ -16,7 +16,7 @@ import (
 const keyBlock = 64
 
 // keySpan is the number of tokens that one part of the pool's work reads for a single
-// new one: groups alone are too few for the threads, and are as many as they are.
+// new one: groups alone are often fewer than threads, or no multiple of them.
 const keySpan = 4 * keyBlock
 
 // fewQueries is how many rows of queries are worth no blocked product.

@@ -29,7 +29,7 @@ func mixes() {
 }
 
 // mix emits y[r·ldy+j] = Σ_i a[r·lda+i]·x[i·ldx+j] for some vectors of columns j, from
-// the first-th on, in the order of i.
+// the first-th on, in the order of i. The first ask for the lines of all.
 func (f *function) mix(rows, first, columns int) {
 	a := f.rowPointers("a", "lda", 4, 0, rows)
 	x, step := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())

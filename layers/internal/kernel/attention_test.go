@@ -159,19 +159,6 @@ func BenchmarkAttention(b *testing.B) {
 		out, gout := tensor.New(tensor.F32, s.B, s.T, s.H*s.P), random[float32](3, 1, s.B, s.T, s.H*s.P)
 		gin := []*tensor.Tensor{tensor.New(tensor.F32, in[0].Shape()...), nil}
 		flops := 2 * float64(s.B*s.H*s.T*s.T*s.P) // causal half of two products
-		b.Run(fmt.Sprintf("forward/%v", s), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				k.Forward(out, in)
-			}
-			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
-		b.Run(fmt.Sprintf("backward/%v", s), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				k.Backward(gin, gout, out, in)
-			}
-			b.ReportMetric(2*flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+		benchmarkPasses(b, fmt.Sprint(s), flops, k, out, in, gin, gout)
 	}
 }

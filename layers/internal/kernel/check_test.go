@@ -194,3 +194,22 @@ func near[T tensor.Float](t *testing.T, what string, got, want []T, tol float64)
 		}
 	}
 }
+
+// benchmarkPasses times a kernel forward, of so many operations, and backward, of twice
+// as many.
+func benchmarkPasses(b *testing.B, size string, flops float64, k node, out *tensor.Tensor, in, gin []*tensor.Tensor, gout *tensor.Tensor) {
+	b.Run("forward/"+size, func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			k.Forward(out, in)
+		}
+		b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	})
+	b.Run("backward/"+size, func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			k.Backward(gin, gout, out, in)
+		}
+		b.ReportMetric(2*flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	})
+}

@@ -247,20 +247,7 @@ func BenchmarkMamba2(b *testing.B) {
 		}
 		// The recurrence: s = a·s + (Δx)⊗B is three operations an element, y = s·C two.
 		flops := 5 * float64(s.B*s.T*s.H*s.P*s.N)
-		b.Run(fmt.Sprintf("forward/%v", s), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				k.Forward(out, in)
-			}
-			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
-		b.Run(fmt.Sprintf("backward/%v", s), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				k.Backward(gin, gout, out, in)
-			}
-			b.ReportMetric(2*flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+		benchmarkPasses(b, fmt.Sprint(s), flops, k, out, in, gin, gout)
 	}
 }
 

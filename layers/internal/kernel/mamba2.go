@@ -103,11 +103,11 @@ func NewMamba2[T tensor.Float](p *parallel.Pool, s Mamba2Size, o Mamba2Options) 
 	k.r, k.state = room[T](p, n*k.opt.NormGroups), room[T](p, s.B*s.H*s.P*s.N)
 	k.rowParts = blocks(s.T)
 	if o.Train {
-		k.states = room[T](p, s.B*s.H*k.scan.chunks()*s.P*s.N)
+		states := s.B * s.H * k.scan.chunks() * s.P * s.N
+		k.states, k.dstates = room[T](p, states), room[T](p, states)
 		k.dxbc, k.dy, k.ddelta = room[T](p, n*C), room[T](p, n*E), room[T](p, n*s.H)
 		parts := s.B * k.rowParts
 		k.dtaps, k.dw, k.dheads = room[T](p, parts*(s.K+1)*C), room[T](p, parts*E), room[T](p, parts*s.H)
-		k.dstates = room[T](p, len(k.states))
 		n := s.B * k.scan.chunks() * s.H
 		k.da, k.dskip = room[T](p, n), room[T](p, n)
 	}

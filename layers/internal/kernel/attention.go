@@ -167,10 +167,7 @@ func (k *Attention[T]) forwardTile(item int) {
 	}
 	out := k.out[(b*s.T+i)*s.H*s.P+h*s.P:]
 	gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, k.v[past+from*s.P:], s.P, out, s.H*s.P, false)
-	for r := range rows {
-		o := out[r*s.H*s.P:][:s.P]
-		vec.Scale(o, 1/tile.z[r], o)
-	}
+	divideRows(out, s.H*s.P, s.P, tile.z[:rows])
 	k.free <- tile
 }
 
@@ -182,6 +179,14 @@ func softmaxRow[T tensor.Float](row []T, lo, hi int, scale T) (m, z T) {
 	clear(row[hi:])
 	m = scale * vec.Max(row[lo:hi])
 	return m, vec.ExpSum(row[lo:hi], row[lo:hi], scale, m)
+}
+
+// divideRows divides rows of out, ldo apart, by z.
+func divideRows[T tensor.Float](out []T, ldo, width int, z []T) {
+	for r, sum := range z {
+		row := out[r*ldo:][:width]
+		vec.Scale(row, 1/sum, row)
+	}
 }
 
 // keysOf returns the range of keys that any query of a tile sees.

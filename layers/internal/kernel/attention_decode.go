@@ -217,10 +217,7 @@ func (c *AttentionCache[T]) readTile(item int) {
 	}
 	first, out := c.pos+i, c.out[((b*c.n+i)*s.H+h)*p:]
 	c.attend(w, b*s.G+h/(s.H/s.G), rows, first, 1, c.oldest(first), first+rows, out, s.H*p)
-	for r := range rows {
-		o := out[r*s.H*p:][:p]
-		vec.Scale(o, 1/w.z[r], o)
-	}
+	divideRows(out, s.H*p, p, w.z[:rows])
 	c.free <- w
 }
 

@@ -38,21 +38,22 @@ type head[T tensor.Float] struct {
 
 // ssdScratch is what one worker needs.
 type ssdScratch[T tensor.Float] struct {
-	m, cb, dm      []T // [Q,Q]
-	xw, xq         []T // [Q,P]
-	high, low      []T // [Q] cum, in two parts: what it is rounded to, and the rest
-	exp            []T // [Q] of cum
-	delta, w, ones []T // [Q]
-	ddt, e         []T // [Q]
-	dcum, dlog     []T // [Q]
+	m, cb, dm   []T // [Q,Q]
+	xw, xq      []T // [Q,P]
+	high, low   []T // [Q] cum, in two parts: what it is rounded to, and the rest
+	exp         []T // [Q] of cum
+	delta, ones []T // [Q]
+	e, w        []T // [Q], see toLast
+	ddt         []T // [Q]
+	dcum, dlog  []T // [Q]
 }
 
 func newSSDScratch[T tensor.Float](pool *parallel.Pool, q, p int, train bool) *ssdScratch[T] {
 	s := &ssdScratch[T]{m: room[T](pool, q*q), xw: room[T](pool, q*p), xq: room[T](pool, q*p)}
-	rows := []*[]T{&s.high, &s.low, &s.exp, &s.delta, &s.w, &s.ones}
+	rows := []*[]T{&s.high, &s.low, &s.exp, &s.delta, &s.ones, &s.e, &s.w}
 	if train {
 		s.cb, s.dm = room[T](pool, q*q), room[T](pool, q*q)
-		rows = append(rows, &s.ddt, &s.e, &s.dcum, &s.dlog)
+		rows = append(rows, &s.ddt, &s.dcum, &s.dlog)
 	}
 	for _, r := range rows {
 		*r = room[T](pool, q)
@@ -118,6 +119,14 @@ func (w *ssdScratch[T]) decay(x, by []T, lo, i int) {
 	vec.Decay(x[lo:i+1], w.high[lo:i+1], w.low[lo:i+1], by[lo:i+1], w.high[i], w.low[i])
 }
 
+// toLast sets e[j] = exp(cum_last-cum[j]) and w[j] = e[j]·Δ[j], what is left of token j
+// and what its x⊗B counts in the state after the chunk, for lo ≤ j < q.
+func (w *ssdScratch[T]) toLast(lo, q int) {
+	copy(w.e[lo:q], w.ones[lo:q])
+	w.decay(w.e, w.ones, lo, q-1)
+	vec.Mul(w.w[lo:q], w.e[lo:q], w.delta[lo:q])
+}
+
 // carried returns how many tokens of a chunk see the state before it: the first ones.
 func (s *ssd[T]) carried(h *head[T], c0, q int) (n int) {
 	for n < q {
@@ -146,8 +155,7 @@ func (s *ssd[T]) carry(h *head[T], w *ssdScratch[T], c0, q int) {
 func (s *ssd[T]) advance(h *head[T], w *ssdScratch[T], c0, q int) {
 	P, N := s.P, s.N
 	lo, carried := h.first(c0, q-1)
-	copy(w.w[lo:q], w.delta[lo:q])
-	w.decay(w.w, w.ones, lo, q-1)
+	w.toLast(lo, q)
 	for j := lo; j < q; j++ {
 		vec.Scale(w.xw[j*P:(j+1)*P], w.w[j], h.x[(c0+j)*s.ldx:][:P])
 	}

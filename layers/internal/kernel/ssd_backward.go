@@ -120,9 +120,7 @@ func (s *ssd[T]) stateBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0,
 	ds := g.states[c0/s.Q*P*N:][:P*N]
 
 	// s₁ = exp(cum_last)·s₀ + Σ_j w_j·x_j⊗B_j
-	copy(w.e[lo:q], w.ones[lo:q])
-	w.decay(w.e, w.ones, lo, q-1)
-	vec.Mul(w.w[lo:q], w.e[lo:q], w.delta[lo:q])
+	w.toLast(lo, q)
 	gemm.Gemm(nil, gemm.NT, q-lo, P, N, b[lo*s.ldx:], s.ldx, ds, N, w.xq[lo*P:], P, false)
 	var before T // Σ ∂w_j·w_j over earlier tokens
 	for j := lo; j < q; j++ {

@@ -68,8 +68,8 @@ func packBAVX2(dst, src []float32, ld int, trans bool, k, w, width int) {
 			packBGo(dst[whole*width:], src[whole:], ld, true, k-whole, w, width)
 		}
 	case width == 16:
-		copyPanel16(k, &src[0], 4*ld, &dst[0])
+		copyTiles16(k, 1, &src[0], 4*ld, &dst[0], 0)
 	default:
-		copyPanel8(k, &src[0], 4*ld, &dst[0])
+		copyTiles8(k, 1, &src[0], 4*ld, &dst[0], 0)
 	}
 }

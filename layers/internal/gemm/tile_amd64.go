@@ -104,16 +104,6 @@ func copy16(k int, src *float32, lds int, dst *float32, ldd int, w int)
 //go:noescape
 func copy32(k int, src *float32, lds int, dst *float32, ldd int, w int)
 
-// copyPanel16 copies k rows of 16 elements, lds bytes apart, into one run.
-//
-//go:noescape
-func copyPanel16(k int, src *float32, lds int, dst *float32)
-
-// copyPanel8 copies k rows of 8 elements, lds bytes apart, into one run.
-//
-//go:noescape
-func copyPanel8(k int, src *float32, lds int, dst *float32)
-
 // copyRows copies rows of n elements; strides in bytes.
 //
 //go:noescape
@@ -128,6 +118,11 @@ func copyTiles16(k int, tiles int, src *float32, lds int, dst *float32, apart in
 //
 //go:noescape
 func copyTiles12(k int, tiles int, src *float32, lds int, dst *float32, apart int)
+
+// copyTiles8 copies k rows into tiles of 8 columns, apart bytes from one to the next.
+//
+//go:noescape
+func copyTiles8(k int, tiles int, src *float32, lds int, dst *float32, apart int)
 
 // copyTiles6 copies k rows into tiles of 6 columns, apart bytes from one to the next.
 //

@@ -5149,46 +5149,6 @@ copy32_loop:
 	VZEROUPPER
 	RET
 
-// func copyPanel16(k int, src *float32, lds int, dst *float32)
-// Requires: AVX, MMX+
-TEXT ·copyPanel16(SB), NOSPLIT, $0-32
-	MOVQ k+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ lds+16(FP), DX
-	MOVQ dst+24(FP), BX
-
-copyPanel16_row:
-	PREFETCHT0 (CX)(DX*8)
-	VMOVUPS    (CX), Y0
-	VMOVUPS    Y0, (BX)
-	VMOVUPS    32(CX), Y0
-	VMOVUPS    Y0, 32(BX)
-	ADDQ       DX, CX
-	ADDQ       $0x40, BX
-	DECQ       AX
-	JNZ        copyPanel16_row
-	VZEROUPPER
-	RET
-
-// func copyPanel8(k int, src *float32, lds int, dst *float32)
-// Requires: AVX, MMX+
-TEXT ·copyPanel8(SB), NOSPLIT, $0-32
-	MOVQ k+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ lds+16(FP), DX
-	MOVQ dst+24(FP), BX
-
-copyPanel8_row:
-	PREFETCHT0 (CX)(DX*8)
-	VMOVUPS    (CX), Y0
-	VMOVUPS    Y0, (BX)
-	ADDQ       DX, CX
-	ADDQ       $0x20, BX
-	DECQ       AX
-	JNZ        copyPanel8_row
-	VZEROUPPER
-	RET
-
 // func copyRows(rows int, n int, src *float32, lds int, dst *float32, ldd int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·copyRows(SB), NOSPLIT, $0-48
@@ -5291,6 +5251,36 @@ copyTiles12_tile:
 	ADDQ       $0x30, SI
 	DECQ       AX
 	JNZ        copyTiles12_row
+	VZEROUPPER
+	RET
+
+// func copyTiles8(k int, tiles int, src *float32, lds int, dst *float32, apart int)
+// Requires: AVX, MMX+
+TEXT ·copyTiles8(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), AX
+	MOVQ tiles+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ lds+24(FP), BX
+	MOVQ dst+32(FP), SI
+	MOVQ apart+40(FP), DI
+
+copyTiles8_row:
+	MOVQ DX, R8
+	MOVQ SI, R9
+	MOVQ CX, R10
+
+copyTiles8_tile:
+	PREFETCHT0 (R8)(BX*4)
+	VMOVUPS    (R8), Y0
+	VMOVUPS    Y0, (R9)
+	ADDQ       $0x20, R8
+	ADDQ       DI, R9
+	DECQ       R10
+	JNZ        copyTiles8_tile
+	ADDQ       BX, DX
+	ADDQ       $0x20, SI
+	DECQ       AX
+	JNZ        copyTiles8_row
 	VZEROUPPER
 	RET
 

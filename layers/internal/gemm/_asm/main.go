@@ -23,10 +23,8 @@ func main() {
 	}
 	copy512("copy16", 1)
 	copy512("copy32", 2)
-	copyPanel("copyPanel16", 2)
-	copyPanel("copyPanel8", 1)
 	copyRows()
-	for _, height := range []int{16, 12, 6} {
+	for _, height := range []int{16, 12, 8, 6} {
 		copyTiles(fmt.Sprintf("copyTiles%d", height), height)
 	}
 	transpose512()

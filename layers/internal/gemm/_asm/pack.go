@@ -44,29 +44,6 @@ func copy512(name string, vecs int) {
 	RET()
 }
 
-// copyPanel emits a copy of k rows of 8·vecs elements that lie closer in dst.
-func copyPanel(name string, vecs int) {
-	TEXT(name, NOSPLIT, "func(k int, src *float32, lds int, dst *float32)")
-	Doc(fmt.Sprintf("%s copies k rows of %d elements, lds bytes apart, into one run.", name, 8*vecs))
-	Pragma("noescape")
-	k, src, lds := Load(Param("k"), GP64()), Load(Param("src"), GP64()), Load(Param("lds"), GP64())
-	dst := Load(Param("dst"), GP64())
-	v := make([]VecVirtual, vecs)
-	Label(name + "_row")
-	PREFETCHT0(Mem{Base: src, Index: lds, Scale: 8})
-	for j := range v {
-		v[j] = YMM()
-		VMOVUPS(Mem{Base: src, Disp: 32 * j}, v[j])
-		VMOVUPS(v[j], Mem{Base: dst, Disp: 32 * j})
-	}
-	ADDQ(lds, src)
-	ADDQ(Imm(uint64(32*vecs)), dst)
-	DECQ(k)
-	JNZ(LabelRef(name + "_row"))
-	VZEROUPPER()
-	RET()
-}
-
 // copyRows emits a copy of whole rows. While one is copied the one after the
 // next is asked for: rows are as far apart as the operand is wide, where no
 // processor looks ahead by itself.

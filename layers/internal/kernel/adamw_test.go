@@ -154,11 +154,24 @@ func BenchmarkOptimizerStep(b *testing.B) {
 	p := parallel.New(0)
 	defer p.Close()
 	const n = 1 << 20
-	o := NewOptimizer(p, slotsOf[float32](n))
-	b.SetBytes(7 * 4 * n) // reads w, g, m, v; writes w, m, v
-	b.ReportAllocs()
-	for b.Loop() {
-		o.Step(1e-3, 0.9, 0.95, 1e-8, 1, 1)
+	for _, rare := range []bool{false, true} { // a token that no batch has had for long
+		o := NewOptimizer(p, slotsOf[float32](n))
+		name, steps := "fed", 0
+		if rare {
+			copy(o.slots[0].M, o.slots[0].W)
+			clear(o.slots[0].G)
+			name, steps = "starved", 1200
+		}
+		b.Run(name, func(b *testing.B) {
+			for t := range steps {
+				o.Step(1e-3, 0.9, 0.95, 1e-8, 1, 1+t)
+			}
+			b.SetBytes(7 * 4 * n) // reads w, g, m, v; writes w, m, v
+			b.ReportAllocs()
+			for t := 1 + steps; b.Loop(); t++ {
+				o.Step(1e-3, 0.9, 0.95, 1e-8, 1, t)
+			}
+		})
 	}
 }
 

@@ -112,6 +112,9 @@ func (s *ssd[T]) cumulate(h *head[T], w *ssdScratch[T], c0, q int) {
 		w.low[i] = T(sum - float64(w.high[i]))
 	}
 	vec.Exp(w.exp[:q], w.high[:q])
+	for i := q - 1; i >= 0 && w.high[i] < vec.LeastWeight; i-- {
+		w.exp[i] = 0
+	}
 }
 
 // decay sets x[j] *= exp(cum[i]-cum[j])·by[j] for lo ≤ j ≤ i.

@@ -6,7 +6,8 @@ import (
 	"stillhouse/layers/tensor"
 )
 
-// Softmax and the two divergences, a row of logits at a time.
+// Softmax and the two divergences, a row of logits at a time. Exponentials are 0
+// below LeastWeight.
 
 // ExpSum sets y[i] = exp(s·x[i] - m) and returns Σ y[i]. y may be x.
 func ExpSum[T tensor.Float](y, x []T, s, m T) T {
@@ -16,7 +17,7 @@ func ExpSum[T tensor.Float](y, x []T, s, m T) T {
 	}
 	var z T
 	for i := range y {
-		y[i] = T(math.Exp(float64(s*x[i] - m)))
+		y[i] = weight(s*x[i] - m)
 		z += y[i]
 	}
 	return z
@@ -47,7 +48,7 @@ func LogSumExp[T tensor.Float](x []T, scale T) (m, z T) {
 		m = max(m, scale*v)
 	}
 	for _, v := range x {
-		z += T(math.Exp(float64(scale*v - m)))
+		z += weight(scale*v - m)
 	}
 	return m, z
 }
@@ -62,7 +63,7 @@ func ReverseKLRow[T tensor.Float](d, s, t []T, scale, ls, lt T) T {
 	var kl T
 	for i := range d {
 		lq, lp := scale*s[i]-ls, scale*t[i]-lt
-		d[i] = T(math.Exp(float64(lq)))
+		d[i] = weight(lq)
 		kl += d[i] * (lq - lp)
 	}
 	return kl
@@ -78,7 +79,7 @@ func ReverseKLGrad[T tensor.Float](d, s, t []T, scale, ls, lt, kl, w T) {
 	}
 	for i := range d {
 		lq, lp := scale*s[i]-ls, scale*t[i]-lt
-		d[i] = w * T(math.Exp(float64(lq))) * (lq - lp - kl)
+		d[i] = w * weight(lq) * (lq - lp - kl)
 	}
 }
 
@@ -92,8 +93,8 @@ func ForwardKLRow[T tensor.Float](d, s, t []T, scale, ls, lt T) T {
 	var kl T
 	for i := range d {
 		lq, lp := scale*s[i]-ls, scale*t[i]-lt
-		p := T(math.Exp(float64(lp)))
-		d[i] = T(math.Exp(float64(lq))) - p
+		p := weight(lp)
+		d[i] = weight(lq) - p
 		kl += p * (lp - lq)
 	}
 	return kl

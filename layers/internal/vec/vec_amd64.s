@@ -10494,7 +10494,7 @@ TEXT ·decay32(SB), NOSPLIT, $0-48
 	MOVQ         low+24(FP), SI
 	MOVQ         w+32(FP), DI
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS h+40(FP), Z3
 	VBROADCASTSS l+44(FP), Z4
@@ -10507,6 +10507,7 @@ decay32_wide_loop1:
 	VSUBPS            (BX)(CX*4), Z3, Z5
 	VSUBPS            (SI)(CX*4), Z4, Z6
 	VADDPS            Z6, Z5, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
 	VMINPS            Z5, Z0, Z5
 	VMAXPS            Z5, Z1, Z5
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
@@ -10520,7 +10521,7 @@ decay32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
-	VSCALEFPS         Z6, Z7, Z7
+	VSCALEFPS.Z       Z6, Z7, K1, Z7
 	VMULPS            (DI)(CX*4), Z7, Z7
 	VMULPS            (DX)(CX*4), Z7, Z7
 	VMOVUPS           Z7, (DX)(CX*4)
@@ -10539,6 +10540,7 @@ decay32_wide_done2:
 	VMOVUPS.Z         (SI)(CX*4), K1, Z5
 	VSUBPS            Z5, Z4, Z4
 	VADDPS            Z4, Z3, Z3
+	VCMPPS            $0x15, Z1, Z3, K2
 	VMINPS            Z3, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -10552,7 +10554,7 @@ decay32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VMOVUPS.Z         (DI)(CX*4), K1, Z0
 	VMULPS            Z0, Z3, Z3
 	VMOVUPS.Z         (DX)(CX*4), K1, Z0
@@ -10570,7 +10572,7 @@ decay32_narrow:
 	MOVQ         low+24(FP), SI
 	MOVQ         w+32(FP), DI
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS h+40(FP), Y3
 	VBROADCASTSS l+44(FP), Y4
@@ -10583,31 +10585,33 @@ decay32_narrow_loop1:
 	VSUBPS       (BX)(CX*4), Y3, Y5
 	VSUBPS       (SI)(CX*4), Y4, Y6
 	VADDPS       Y6, Y5, Y5
+	VCMPPS       $0x15, Y1, Y5, Y6
 	VMINPS       Y5, Y0, Y5
 	VMAXPS       Y5, Y1, Y5
-	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS const3f318000<>+0(SB), Y6, Y5
-	VFNMADD231PS constb95e8083<>+0(SB), Y6, Y5
-	VBROADCASTSS const3ab68883<>+0(SB), Y7
-	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y7
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y7
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y7
-	VFMADD213PS  const3f000000<>+0(SB), Y5, Y7
-	VFMADD213PS  Y2, Y5, Y7
-	VFMADD213PS  Y2, Y5, Y7
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y5
-	VPSUBD       Y5, Y6, Y6
+	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS const3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y5
+	VBROADCASTSS const3ab68883<>+0(SB), Y8
+	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y8
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y8
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y8
+	VFMADD213PS  const3f000000<>+0(SB), Y5, Y8
+	VFMADD213PS  Y2, Y5, Y8
+	VFMADD213PS  Y2, Y5, Y8
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y5
+	VPSUBD       Y5, Y7, Y7
 	VPADDD       const0000007f<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VPADDD       const0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMULPS       (DI)(CX*4), Y7, Y7
-	VMULPS       (DX)(CX*4), Y7, Y7
-	VMOVUPS      Y7, (DX)(CX*4)
+	VMULPS       Y5, Y8, Y8
+	VPADDD       const0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VANDPS       Y6, Y8, Y8
+	VMULPS       (DI)(CX*4), Y8, Y8
+	VMULPS       (DX)(CX*4), Y8, Y8
+	VMOVUPS      Y8, (DX)(CX*4)
 	ADDQ         $0x08, CX
 	CMPQ         CX, R8
 	JLE          decay32_narrow_loop1
@@ -10623,6 +10627,7 @@ decay32_narrow_done2:
 	VMASKMOVPS   (SI)(CX*4), Y5, Y6
 	VSUBPS       Y6, Y4, Y4
 	VADDPS       Y4, Y3, Y3
+	VCMPPS       $0x15, Y1, Y3, Y4
 	VMINPS       Y3, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
@@ -10645,6 +10650,7 @@ decay32_narrow_done2:
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y1, Y3, Y3
+	VANDPS       Y4, Y3, Y3
 	VMASKMOVPS   (DI)(CX*4), Y5, Y0
 	VMULPS       Y0, Y3, Y3
 	VMASKMOVPS   (DX)(CX*4), Y5, Y0
@@ -10654,6 +10660,16 @@ decay32_narrow_done2:
 decay32_narrow_end3:
 	VZEROUPPER
 	RET
+
+DATA constc2800000<>+0(SB)/4, $0xc2800000
+DATA constc2800000<>+4(SB)/4, $0xc2800000
+DATA constc2800000<>+8(SB)/4, $0xc2800000
+DATA constc2800000<>+12(SB)/4, $0xc2800000
+DATA constc2800000<>+16(SB)/4, $0xc2800000
+DATA constc2800000<>+20(SB)/4, $0xc2800000
+DATA constc2800000<>+24(SB)/4, $0xc2800000
+DATA constc2800000<>+28(SB)/4, $0xc2800000
+GLOBL constc2800000<>(SB), RODATA|NOPTR, $32
 
 // func decayGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, h float32, l float32)
 // Requires: AVX, AVX2, AVX512F, BMI2, FMA3
@@ -10668,7 +10684,7 @@ TEXT ·decayGrad32(SB), NOSPLIT, $0-64
 	MOVQ         low+40(FP), R8
 	MOVQ         w+48(FP), R9
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS h+56(FP), Z3
 	VBROADCASTSS l+60(FP), Z4
@@ -10681,6 +10697,7 @@ decayGrad32_wide_loop1:
 	VSUBPS            (DI)(CX*4), Z3, Z5
 	VSUBPS            (R8)(CX*4), Z4, Z6
 	VADDPS            Z6, Z5, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
 	VMINPS            Z5, Z0, Z5
 	VMAXPS            Z5, Z1, Z5
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
@@ -10694,7 +10711,7 @@ decayGrad32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
-	VSCALEFPS         Z6, Z7, Z7
+	VSCALEFPS.Z       Z6, Z7, K1, Z7
 	VMULPS            (R9)(CX*4), Z7, Z7
 	VMOVUPS           (DX)(CX*4), Z5
 	VMOVUPS           (BX)(CX*4), Z6
@@ -10720,6 +10737,7 @@ decayGrad32_wide_done2:
 	VMOVUPS.Z         (R8)(CX*4), K1, Z5
 	VSUBPS            Z5, Z4, Z4
 	VADDPS            Z4, Z3, Z3
+	VCMPPS            $0x15, Z1, Z3, K2
 	VMINPS            Z3, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -10733,7 +10751,7 @@ decayGrad32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VMOVUPS.Z         (R9)(CX*4), K1, Z0
 	VMULPS            Z0, Z3, Z3
 	VMOVUPS.Z         (DX)(CX*4), K1, Z0
@@ -10759,7 +10777,7 @@ decayGrad32_narrow:
 	MOVQ         low+40(FP), R8
 	MOVQ         w+48(FP), R9
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS h+56(FP), Y3
 	VBROADCASTSS l+60(FP), Y4
@@ -10772,37 +10790,39 @@ decayGrad32_narrow_loop1:
 	VSUBPS       (DI)(CX*4), Y3, Y5
 	VSUBPS       (R8)(CX*4), Y4, Y6
 	VADDPS       Y6, Y5, Y5
+	VCMPPS       $0x15, Y1, Y5, Y6
 	VMINPS       Y5, Y0, Y5
 	VMAXPS       Y5, Y1, Y5
-	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS const3f318000<>+0(SB), Y6, Y5
-	VFNMADD231PS constb95e8083<>+0(SB), Y6, Y5
-	VBROADCASTSS const3ab68883<>+0(SB), Y7
-	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y7
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y7
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y7
-	VFMADD213PS  const3f000000<>+0(SB), Y5, Y7
-	VFMADD213PS  Y2, Y5, Y7
-	VFMADD213PS  Y2, Y5, Y7
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y5
-	VPSUBD       Y5, Y6, Y6
+	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS const3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y5
+	VBROADCASTSS const3ab68883<>+0(SB), Y8
+	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y8
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y8
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y8
+	VFMADD213PS  const3f000000<>+0(SB), Y5, Y8
+	VFMADD213PS  Y2, Y5, Y8
+	VFMADD213PS  Y2, Y5, Y8
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y5
+	VPSUBD       Y5, Y7, Y7
 	VPADDD       const0000007f<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VPADDD       const0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMULPS       (R9)(CX*4), Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VPADDD       const0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VANDPS       Y6, Y8, Y8
+	VMULPS       (R9)(CX*4), Y8, Y8
 	VMOVUPS      (DX)(CX*4), Y5
 	VMOVUPS      (BX)(CX*4), Y6
-	VMOVUPS      (SI)(CX*4), Y8
-	VMULPS       Y7, Y5, Y5
-	VFMADD231PS  Y6, Y5, Y8
-	VMULPS       Y7, Y6, Y6
+	VMOVUPS      (SI)(CX*4), Y7
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y6, Y5, Y7
+	VMULPS       Y8, Y6, Y6
 	VMOVUPS      Y5, (DX)(CX*4)
-	VMOVUPS      Y8, (SI)(CX*4)
+	VMOVUPS      Y7, (SI)(CX*4)
 	VMOVUPS      Y6, (BX)(CX*4)
 	ADDQ         $0x08, CX
 	CMPQ         CX, R10
@@ -10819,6 +10839,7 @@ decayGrad32_narrow_done2:
 	VMASKMOVPS   (R8)(CX*4), Y5, Y6
 	VSUBPS       Y6, Y4, Y4
 	VADDPS       Y4, Y3, Y3
+	VCMPPS       $0x15, Y1, Y3, Y4
 	VMINPS       Y3, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
@@ -10841,6 +10862,7 @@ decayGrad32_narrow_done2:
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y1, Y3, Y3
+	VANDPS       Y4, Y3, Y3
 	VMASKMOVPS   (R9)(CX*4), Y5, Y0
 	VMULPS       Y0, Y3, Y3
 	VMASKMOVPS   (DX)(CX*4), Y5, Y0
@@ -10866,7 +10888,7 @@ TEXT ·expSum32(SB), NOSPLIT, $0-36
 	MOVQ         y+8(FP), DX
 	MOVQ         x+16(FP), BX
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS s+24(FP), Z3
 	VBROADCASTSS m+28(FP), Z4
@@ -10879,6 +10901,7 @@ TEXT ·expSum32(SB), NOSPLIT, $0-36
 expSum32_wide_loop1:
 	VMOVUPS           (BX)(CX*4), Z6
 	VFMSUB213PS       Z4, Z3, Z6
+	VCMPPS            $0x15, Z1, Z6, K1
 	VMINPS            Z6, Z0, Z6
 	VMAXPS            Z6, Z1, Z6
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z6, Z7
@@ -10892,7 +10915,7 @@ expSum32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z8
 	VFMADD213PS       Z2, Z6, Z8
 	VFMADD213PS       Z2, Z6, Z8
-	VSCALEFPS         Z7, Z8, Z8
+	VSCALEFPS.Z       Z7, Z8, K1, Z8
 	VMOVUPS           Z8, (DX)(CX*4)
 	VADDPS            Z8, Z5, Z5
 	ADDQ              $0x10, CX
@@ -10907,6 +10930,7 @@ expSum32_wide_done2:
 	KMOVW             SI, K1
 	VMOVUPS.Z         (BX)(CX*4), K1, Z6
 	VFMSUB213PS       Z4, Z3, Z6
+	VCMPPS            $0x15, Z1, Z6, K2
 	VMINPS            Z6, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -10920,7 +10944,7 @@ expSum32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VMOVUPS           Z3, K1, (DX)(CX*4)
 	VMOVAPS.Z         Z3, K1, Z3
 	VADDPS            Z3, Z5, Z5
@@ -10943,7 +10967,7 @@ expSum32_narrow:
 	MOVQ         y+8(FP), DX
 	MOVQ         x+16(FP), BX
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS s+24(FP), Y3
 	VBROADCASTSS m+28(FP), Y4
@@ -10956,30 +10980,32 @@ expSum32_narrow:
 expSum32_narrow_loop1:
 	VMOVUPS      (BX)(CX*4), Y6
 	VFMSUB213PS  Y4, Y3, Y6
+	VCMPPS       $0x15, Y1, Y6, Y7
 	VMINPS       Y6, Y0, Y6
 	VMAXPS       Y6, Y1, Y6
-	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VFNMADD231PS const3f318000<>+0(SB), Y7, Y6
-	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y6
-	VBROADCASTSS const3ab68883<>+0(SB), Y8
-	VFMADD213PS  const3c0905b6<>+0(SB), Y6, Y8
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y6, Y8
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y6, Y8
-	VFMADD213PS  const3f000000<>+0(SB), Y6, Y8
-	VFMADD213PS  Y2, Y6, Y8
-	VFMADD213PS  Y2, Y6, Y8
-	VCVTPS2DQ    Y7, Y7
-	VPSRAD       $0x01, Y7, Y6
-	VPSUBD       Y6, Y7, Y7
+	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VFNMADD231PS const3f318000<>+0(SB), Y8, Y6
+	VFNMADD231PS constb95e8083<>+0(SB), Y8, Y6
+	VBROADCASTSS const3ab68883<>+0(SB), Y9
+	VFMADD213PS  const3c0905b6<>+0(SB), Y6, Y9
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y6, Y9
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y6, Y9
+	VFMADD213PS  const3f000000<>+0(SB), Y6, Y9
+	VFMADD213PS  Y2, Y6, Y9
+	VFMADD213PS  Y2, Y6, Y9
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y6
+	VPSUBD       Y6, Y8, Y8
 	VPADDD       const0000007f<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y8, Y8
-	VPADDD       const0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y8, Y8
-	VMOVUPS      Y8, (DX)(CX*4)
-	VADDPS       Y8, Y5, Y5
+	VMULPS       Y6, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VANDPS       Y7, Y9, Y9
+	VMOVUPS      Y9, (DX)(CX*4)
+	VADDPS       Y9, Y5, Y5
 	ADDQ         $0x08, CX
 	CMPQ         CX, SI
 	JLE          expSum32_narrow_loop1
@@ -10992,31 +11018,33 @@ expSum32_narrow_done2:
 	VMOVUPS      32(SI)(AX*4), Y6
 	VMASKMOVPS   (BX)(CX*4), Y6, Y7
 	VFMSUB213PS  Y4, Y3, Y7
+	VCMPPS       $0x15, Y1, Y7, Y3
 	VMINPS       Y7, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
 	VROUNDPS     $0x08, Y1, Y1
 	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
 	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y3
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y4
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y4
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y4
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y4
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y4
+	VFMADD213PS  Y2, Y0, Y4
+	VFMADD213PS  Y2, Y0, Y4
 	VCVTPS2DQ    Y1, Y1
 	VPSRAD       $0x01, Y1, Y0
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       const0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
+	VMULPS       Y0, Y4, Y4
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VMASKMOVPS   Y3, Y6, (DX)(CX*4)
-	VANDPS       Y3, Y6, Y3
-	VADDPS       Y3, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y6, (DX)(CX*4)
+	VANDPS       Y4, Y6, Y4
+	VADDPS       Y4, Y5, Y5
 
 expSum32_narrow_end3:
 	VEXTRACTF128 $0x01, Y5, X0
@@ -11037,7 +11065,7 @@ TEXT ·logSumExp32(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), AX
 	MOVQ         x+8(FP), DX
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS scale+16(FP), Z3
 	VBROADCASTSS constff800000<>+0(SB), Z4
@@ -11128,6 +11156,7 @@ logSumExp32_wide_number6:
 logSumExp32_wide_loop7:
 	VMOVUPS           (DX)(CX*4), Z5
 	VFMSUB213PS       Z4, Z3, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
 	VMINPS            Z5, Z0, Z5
 	VMAXPS            Z5, Z1, Z5
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
@@ -11141,7 +11170,7 @@ logSumExp32_wide_loop7:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
-	VSCALEFPS         Z6, Z7, Z7
+	VSCALEFPS.Z       Z6, Z7, K1, Z7
 	VADDPS            Z7, Z11, Z11
 	ADDQ              $0x10, CX
 	CMPQ              CX, BX
@@ -11155,6 +11184,7 @@ logSumExp32_wide_done8:
 	KMOVW             BX, K1
 	VMOVUPS.Z         (DX)(CX*4), K1, Z5
 	VFMSUB213PS       Z4, Z3, Z5
+	VCMPPS            $0x15, Z1, Z5, K2
 	VMINPS            Z5, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -11168,7 +11198,7 @@ logSumExp32_wide_done8:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VMOVAPS.Z         Z3, K1, Z3
 	VADDPS            Z3, Z11, Z11
 
@@ -11189,7 +11219,7 @@ logSumExp32_narrow:
 	MOVQ         n+0(FP), AX
 	MOVQ         x+8(FP), DX
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS scale+16(FP), Y3
 	VBROADCASTSS constff800000<>+0(SB), Y4
@@ -11279,29 +11309,31 @@ logSumExp32_narrow_number6:
 logSumExp32_narrow_loop7:
 	VMOVUPS      (DX)(CX*4), Y6
 	VFMSUB213PS  Y4, Y3, Y6
+	VCMPPS       $0x15, Y1, Y6, Y7
 	VMINPS       Y6, Y0, Y6
 	VMAXPS       Y6, Y1, Y6
-	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VFNMADD231PS const3f318000<>+0(SB), Y7, Y6
-	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y6
-	VBROADCASTSS const3ab68883<>+0(SB), Y8
-	VFMADD213PS  const3c0905b6<>+0(SB), Y6, Y8
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y6, Y8
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y6, Y8
-	VFMADD213PS  const3f000000<>+0(SB), Y6, Y8
-	VFMADD213PS  Y2, Y6, Y8
-	VFMADD213PS  Y2, Y6, Y8
-	VCVTPS2DQ    Y7, Y7
-	VPSRAD       $0x01, Y7, Y6
-	VPSUBD       Y6, Y7, Y7
+	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VFNMADD231PS const3f318000<>+0(SB), Y8, Y6
+	VFNMADD231PS constb95e8083<>+0(SB), Y8, Y6
+	VBROADCASTSS const3ab68883<>+0(SB), Y9
+	VFMADD213PS  const3c0905b6<>+0(SB), Y6, Y9
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y6, Y9
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y6, Y9
+	VFMADD213PS  const3f000000<>+0(SB), Y6, Y9
+	VFMADD213PS  Y2, Y6, Y9
+	VFMADD213PS  Y2, Y6, Y9
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y6
+	VPSUBD       Y6, Y8, Y8
 	VPADDD       const0000007f<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y8, Y8
-	VPADDD       const0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y5, Y5
+	VMULPS       Y6, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VANDPS       Y7, Y9, Y9
+	VADDPS       Y9, Y5, Y5
 	ADDQ         $0x08, CX
 	CMPQ         CX, BX
 	JLE          logSumExp32_narrow_loop7
@@ -11314,30 +11346,32 @@ logSumExp32_narrow_done8:
 	VMOVUPS      32(BX)(AX*4), Y6
 	VMASKMOVPS   (DX)(CX*4), Y6, Y7
 	VFMSUB213PS  Y4, Y3, Y7
+	VCMPPS       $0x15, Y1, Y7, Y3
 	VMINPS       Y7, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
 	VROUNDPS     $0x08, Y1, Y1
 	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
 	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y3
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y4
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y4
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y4
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y4
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y4
+	VFMADD213PS  Y2, Y0, Y4
+	VFMADD213PS  Y2, Y0, Y4
 	VCVTPS2DQ    Y1, Y1
 	VPSRAD       $0x01, Y1, Y0
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       const0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
+	VMULPS       Y0, Y4, Y4
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VANDPS       Y3, Y6, Y3
-	VADDPS       Y3, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VANDPS       Y4, Y6, Y4
+	VADDPS       Y4, Y5, Y5
 
 logSumExp32_narrow_end9:
 	VEXTRACTF128 $0x01, Y5, X0
@@ -11360,7 +11394,7 @@ TEXT ·reverseKLRow32(SB), NOSPLIT, $0-52
 	MOVQ         s+16(FP), BX
 	MOVQ         t+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS scale+32(FP), Z3
 	VBROADCASTSS ls+36(FP), Z4
@@ -11377,6 +11411,7 @@ reverseKLRow32_wide_loop1:
 	VMOVUPS           (SI)(CX*4), Z8
 	VFMSUB213PS       Z5, Z3, Z8
 	VSUBPS            Z8, Z7, Z8
+	VCMPPS            $0x15, Z1, Z7, K1
 	VMINPS            Z7, Z0, Z7
 	VMAXPS            Z7, Z1, Z7
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z7, Z9
@@ -11390,7 +11425,7 @@ reverseKLRow32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z10
 	VFMADD213PS       Z2, Z7, Z10
 	VFMADD213PS       Z2, Z7, Z10
-	VSCALEFPS         Z9, Z10, Z10
+	VSCALEFPS.Z       Z9, Z10, K1, Z10
 	VMOVUPS           Z10, (DX)(CX*4)
 	VMULPS            Z8, Z10, Z10
 	VADDPS            Z10, Z6, Z6
@@ -11409,6 +11444,7 @@ reverseKLRow32_wide_done2:
 	VMOVUPS.Z         (SI)(CX*4), K1, Z4
 	VFMSUB213PS       Z5, Z3, Z4
 	VSUBPS            Z4, Z7, Z4
+	VCMPPS            $0x15, Z1, Z7, K2
 	VMINPS            Z7, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -11422,7 +11458,7 @@ reverseKLRow32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VMOVUPS           Z3, K1, (DX)(CX*4)
 	VMULPS            Z4, Z3, Z3
 	VMOVAPS.Z         Z3, K1, Z3
@@ -11447,7 +11483,7 @@ reverseKLRow32_narrow:
 	MOVQ         s+16(FP), BX
 	MOVQ         t+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS scale+32(FP), Y3
 	VBROADCASTSS ls+36(FP), Y4
@@ -11464,31 +11500,33 @@ reverseKLRow32_narrow_loop1:
 	VMOVUPS      (SI)(CX*4), Y8
 	VFMSUB213PS  Y5, Y3, Y8
 	VSUBPS       Y8, Y7, Y8
+	VCMPPS       $0x15, Y1, Y7, Y9
 	VMINPS       Y7, Y0, Y7
 	VMAXPS       Y7, Y1, Y7
-	VMULPS       const3fb8aa3b<>+0(SB), Y7, Y9
-	VROUNDPS     $0x08, Y9, Y9
-	VFNMADD231PS const3f318000<>+0(SB), Y9, Y7
-	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y7
-	VBROADCASTSS const3ab68883<>+0(SB), Y10
-	VFMADD213PS  const3c0905b6<>+0(SB), Y7, Y10
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y7, Y10
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y7, Y10
-	VFMADD213PS  const3f000000<>+0(SB), Y7, Y10
-	VFMADD213PS  Y2, Y7, Y10
-	VFMADD213PS  Y2, Y7, Y10
-	VCVTPS2DQ    Y9, Y9
-	VPSRAD       $0x01, Y9, Y7
-	VPSUBD       Y7, Y9, Y9
+	VMULPS       const3fb8aa3b<>+0(SB), Y7, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y7
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y7
+	VBROADCASTSS const3ab68883<>+0(SB), Y11
+	VFMADD213PS  const3c0905b6<>+0(SB), Y7, Y11
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y7, Y11
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y7, Y11
+	VFMADD213PS  const3f000000<>+0(SB), Y7, Y11
+	VFMADD213PS  Y2, Y7, Y11
+	VFMADD213PS  Y2, Y7, Y11
+	VCVTPS2DQ    Y10, Y10
+	VPSRAD       $0x01, Y10, Y7
+	VPSUBD       Y7, Y10, Y10
 	VPADDD       const0000007f<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y10, Y10
-	VPADDD       const0000007f<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y10, Y10
-	VMOVUPS      Y10, (DX)(CX*4)
-	VMULPS       Y8, Y10, Y10
-	VADDPS       Y10, Y6, Y6
+	VMULPS       Y7, Y11, Y11
+	VPADDD       const0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VANDPS       Y9, Y11, Y11
+	VMOVUPS      Y11, (DX)(CX*4)
+	VMULPS       Y8, Y11, Y11
+	VADDPS       Y11, Y6, Y6
 	ADDQ         $0x08, CX
 	CMPQ         CX, DI
 	JLE          reverseKLRow32_narrow_loop1
@@ -11504,32 +11542,34 @@ reverseKLRow32_narrow_done2:
 	VMASKMOVPS   (SI)(CX*4), Y7, Y4
 	VFMSUB213PS  Y5, Y3, Y4
 	VSUBPS       Y4, Y8, Y4
+	VCMPPS       $0x15, Y1, Y8, Y3
 	VMINPS       Y8, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
 	VROUNDPS     $0x08, Y1, Y1
 	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
 	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y3
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y5
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y5
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y5
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y5
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y5
+	VFMADD213PS  Y2, Y0, Y5
+	VFMADD213PS  Y2, Y0, Y5
 	VCVTPS2DQ    Y1, Y1
 	VPSRAD       $0x01, Y1, Y0
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       const0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
+	VMULPS       Y0, Y5, Y5
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VMASKMOVPS   Y3, Y7, (DX)(CX*4)
-	VMULPS       Y4, Y3, Y3
-	VANDPS       Y3, Y7, Y3
-	VADDPS       Y3, Y6, Y6
+	VMULPS       Y1, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y7, (DX)(CX*4)
+	VMULPS       Y4, Y5, Y5
+	VANDPS       Y5, Y7, Y5
+	VADDPS       Y5, Y6, Y6
 
 reverseKLRow32_narrow_end3:
 	VEXTRACTF128 $0x01, Y6, X0
@@ -11552,7 +11592,7 @@ TEXT ·reverseKLGrad32(SB), NOSPLIT, $0-52
 	MOVQ         s+16(FP), BX
 	MOVQ         t+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS scale+32(FP), Z3
 	VBROADCASTSS ls+36(FP), Z4
@@ -11571,6 +11611,7 @@ reverseKLGrad32_wide_loop1:
 	VFMSUB213PS       Z5, Z3, Z9
 	VSUBPS            Z9, Z8, Z9
 	VSUBPS            Z6, Z9, Z9
+	VCMPPS            $0x15, Z1, Z8, K1
 	VMINPS            Z8, Z0, Z8
 	VMAXPS            Z8, Z1, Z8
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z8, Z10
@@ -11584,7 +11625,7 @@ reverseKLGrad32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z8, Z11
 	VFMADD213PS       Z2, Z8, Z11
 	VFMADD213PS       Z2, Z8, Z11
-	VSCALEFPS         Z10, Z11, Z11
+	VSCALEFPS.Z       Z10, Z11, K1, Z11
 	VMULPS            Z7, Z11, Z11
 	VMULPS            Z9, Z11, Z11
 	VMOVUPS           Z11, (DX)(CX*4)
@@ -11604,6 +11645,7 @@ reverseKLGrad32_wide_done2:
 	VFMSUB213PS       Z5, Z3, Z4
 	VSUBPS            Z4, Z8, Z4
 	VSUBPS            Z6, Z4, Z4
+	VCMPPS            $0x15, Z1, Z8, K2
 	VMINPS            Z8, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -11617,7 +11659,7 @@ reverseKLGrad32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VMULPS            Z7, Z3, Z3
 	VMULPS            Z4, Z3, Z3
 	VMOVUPS           Z3, K1, (DX)(CX*4)
@@ -11632,7 +11674,7 @@ reverseKLGrad32_narrow:
 	MOVQ         s+16(FP), BX
 	MOVQ         t+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS scale+32(FP), Y3
 	VBROADCASTSS ls+36(FP), Y4
@@ -11651,31 +11693,33 @@ reverseKLGrad32_narrow_loop1:
 	VFMSUB213PS  Y5, Y3, Y9
 	VSUBPS       Y9, Y8, Y9
 	VSUBPS       Y6, Y9, Y9
+	VCMPPS       $0x15, Y1, Y8, Y10
 	VMINPS       Y8, Y0, Y8
 	VMAXPS       Y8, Y1, Y8
-	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y10
-	VROUNDPS     $0x08, Y10, Y10
-	VFNMADD231PS const3f318000<>+0(SB), Y10, Y8
-	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y8
-	VBROADCASTSS const3ab68883<>+0(SB), Y11
-	VFMADD213PS  const3c0905b6<>+0(SB), Y8, Y11
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y8, Y11
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y8, Y11
-	VFMADD213PS  const3f000000<>+0(SB), Y8, Y11
-	VFMADD213PS  Y2, Y8, Y11
-	VFMADD213PS  Y2, Y8, Y11
-	VCVTPS2DQ    Y10, Y10
-	VPSRAD       $0x01, Y10, Y8
-	VPSUBD       Y8, Y10, Y10
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VFNMADD231PS const3f318000<>+0(SB), Y11, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y11, Y8
+	VBROADCASTSS const3ab68883<>+0(SB), Y12
+	VFMADD213PS  const3c0905b6<>+0(SB), Y8, Y12
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y8, Y12
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y8, Y12
+	VFMADD213PS  const3f000000<>+0(SB), Y8, Y12
+	VFMADD213PS  Y2, Y8, Y12
+	VFMADD213PS  Y2, Y8, Y12
+	VCVTPS2DQ    Y11, Y11
+	VPSRAD       $0x01, Y11, Y8
+	VPSUBD       Y8, Y11, Y11
 	VPADDD       const0000007f<>+0(SB), Y8, Y8
 	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y11, Y11
-	VPADDD       const0000007f<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VMULPS       Y7, Y11, Y11
-	VMULPS       Y9, Y11, Y11
-	VMOVUPS      Y11, (DX)(CX*4)
+	VMULPS       Y8, Y12, Y12
+	VPADDD       const0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y12, Y12
+	VANDPS       Y10, Y12, Y12
+	VMULPS       Y7, Y12, Y12
+	VMULPS       Y9, Y12, Y12
+	VMOVUPS      Y12, (DX)(CX*4)
 	ADDQ         $0x08, CX
 	CMPQ         CX, DI
 	JLE          reverseKLGrad32_narrow_loop1
@@ -11692,31 +11736,33 @@ reverseKLGrad32_narrow_done2:
 	VFMSUB213PS  Y5, Y3, Y4
 	VSUBPS       Y4, Y9, Y4
 	VSUBPS       Y6, Y4, Y4
+	VCMPPS       $0x15, Y1, Y9, Y3
 	VMINPS       Y9, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
 	VROUNDPS     $0x08, Y1, Y1
 	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
 	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y3
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y5
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y5
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y5
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y5
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y5
+	VFMADD213PS  Y2, Y0, Y5
+	VFMADD213PS  Y2, Y0, Y5
 	VCVTPS2DQ    Y1, Y1
 	VPSRAD       $0x01, Y1, Y0
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       const0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
+	VMULPS       Y0, Y5, Y5
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VMULPS       Y7, Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y8, (DX)(CX*4)
+	VMULPS       Y1, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   Y5, Y8, (DX)(CX*4)
 
 reverseKLGrad32_narrow_end3:
 	VZEROUPPER
@@ -11732,7 +11778,7 @@ TEXT ·forwardKLRow32(SB), NOSPLIT, $0-52
 	MOVQ         s+16(FP), BX
 	MOVQ         t+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2d00000<>+0(SB), Z1
+	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
 	VBROADCASTSS scale+32(FP), Z3
 	VBROADCASTSS ls+36(FP), Z4
@@ -11748,6 +11794,7 @@ forwardKLRow32_wide_loop1:
 	VFMSUB213PS       Z4, Z3, Z7
 	VMOVUPS           (SI)(CX*4), Z8
 	VFMSUB213PS       Z5, Z3, Z8
+	VCMPPS            $0x15, Z1, Z7, K1
 	VMINPS            Z7, Z0, Z9
 	VMAXPS            Z9, Z1, Z9
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z9, Z10
@@ -11761,7 +11808,8 @@ forwardKLRow32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z9, Z11
 	VFMADD213PS       Z2, Z9, Z11
 	VFMADD213PS       Z2, Z9, Z11
-	VSCALEFPS         Z10, Z11, Z11
+	VSCALEFPS.Z       Z10, Z11, K1, Z11
+	VCMPPS            $0x15, Z1, Z8, K1
 	VMINPS            Z8, Z0, Z9
 	VMAXPS            Z9, Z1, Z9
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z9, Z10
@@ -11775,7 +11823,7 @@ forwardKLRow32_wide_loop1:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z9, Z12
 	VFMADD213PS       Z2, Z9, Z12
 	VFMADD213PS       Z2, Z9, Z12
-	VSCALEFPS         Z10, Z12, Z12
+	VSCALEFPS.Z       Z10, Z12, K1, Z12
 	VSUBPS            Z12, Z11, Z11
 	VMOVUPS           Z11, (DX)(CX*4)
 	VSUBPS            Z7, Z8, Z8
@@ -11795,6 +11843,7 @@ forwardKLRow32_wide_done2:
 	VFMSUB213PS       Z4, Z3, Z7
 	VMOVUPS.Z         (SI)(CX*4), K1, Z4
 	VFMSUB213PS       Z5, Z3, Z4
+	VCMPPS            $0x15, Z1, Z7, K2
 	VMINPS            Z7, Z0, Z3
 	VMAXPS            Z3, Z1, Z3
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
@@ -11808,7 +11857,8 @@ forwardKLRow32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z3, Z8
 	VFMADD213PS       Z2, Z3, Z8
 	VFMADD213PS       Z2, Z3, Z8
-	VSCALEFPS         Z5, Z8, Z8
+	VSCALEFPS.Z       Z5, Z8, K2, Z8
+	VCMPPS            $0x15, Z1, Z4, K2
 	VMINPS            Z4, Z0, Z0
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
@@ -11822,7 +11872,7 @@ forwardKLRow32_wide_done2:
 	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
 	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS         Z1, Z3, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
 	VSUBPS            Z3, Z8, Z8
 	VMOVUPS           Z8, K1, (DX)(CX*4)
 	VSUBPS            Z7, Z4, Z4
@@ -11849,7 +11899,7 @@ forwardKLRow32_narrow:
 	MOVQ         s+16(FP), BX
 	MOVQ         t+24(FP), SI
 	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2d00000<>+0(SB), Y1
+	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
 	VBROADCASTSS scale+32(FP), Y3
 	VBROADCASTSS ls+36(FP), Y4
@@ -11865,54 +11915,58 @@ forwardKLRow32_narrow_loop1:
 	VFMSUB213PS  Y4, Y3, Y7
 	VMOVUPS      (SI)(CX*4), Y8
 	VFMSUB213PS  Y5, Y3, Y8
-	VMINPS       Y7, Y0, Y9
-	VMAXPS       Y9, Y1, Y9
-	VMULPS       const3fb8aa3b<>+0(SB), Y9, Y10
-	VROUNDPS     $0x08, Y10, Y10
-	VFNMADD231PS const3f318000<>+0(SB), Y10, Y9
-	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y9
-	VBROADCASTSS const3ab68883<>+0(SB), Y11
-	VFMADD213PS  const3c0905b6<>+0(SB), Y9, Y11
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y9, Y11
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y9, Y11
-	VFMADD213PS  const3f000000<>+0(SB), Y9, Y11
-	VFMADD213PS  Y2, Y9, Y11
-	VFMADD213PS  Y2, Y9, Y11
-	VCVTPS2DQ    Y10, Y10
-	VPSRAD       $0x01, Y10, Y9
-	VPSUBD       Y9, Y10, Y10
-	VPADDD       const0000007f<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y11, Y11
-	VPADDD       const0000007f<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VMINPS       Y8, Y0, Y9
-	VMAXPS       Y9, Y1, Y9
-	VMULPS       const3fb8aa3b<>+0(SB), Y9, Y10
-	VROUNDPS     $0x08, Y10, Y10
-	VFNMADD231PS const3f318000<>+0(SB), Y10, Y9
-	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y9
+	VCMPPS       $0x15, Y1, Y7, Y9
+	VMINPS       Y7, Y0, Y10
+	VMAXPS       Y10, Y1, Y10
+	VMULPS       const3fb8aa3b<>+0(SB), Y10, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VFNMADD231PS const3f318000<>+0(SB), Y11, Y10
+	VFNMADD231PS constb95e8083<>+0(SB), Y11, Y10
 	VBROADCASTSS const3ab68883<>+0(SB), Y12
-	VFMADD213PS  const3c0905b6<>+0(SB), Y9, Y12
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y9, Y12
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y9, Y12
-	VFMADD213PS  const3f000000<>+0(SB), Y9, Y12
-	VFMADD213PS  Y2, Y9, Y12
-	VFMADD213PS  Y2, Y9, Y12
-	VCVTPS2DQ    Y10, Y10
-	VPSRAD       $0x01, Y10, Y9
-	VPSUBD       Y9, Y10, Y10
-	VPADDD       const0000007f<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y9, Y9
-	VMULPS       Y9, Y12, Y12
+	VFMADD213PS  const3c0905b6<>+0(SB), Y10, Y12
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y10, Y12
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y10, Y12
+	VFMADD213PS  const3f000000<>+0(SB), Y10, Y12
+	VFMADD213PS  Y2, Y10, Y12
+	VFMADD213PS  Y2, Y10, Y12
+	VCVTPS2DQ    Y11, Y11
+	VPSRAD       $0x01, Y11, Y10
+	VPSUBD       Y10, Y11, Y11
 	VPADDD       const0000007f<>+0(SB), Y10, Y10
 	VPSLLD       $0x17, Y10, Y10
 	VMULPS       Y10, Y12, Y12
-	VSUBPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (DX)(CX*4)
+	VPADDD       const0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y12, Y12
+	VANDPS       Y9, Y12, Y12
+	VCMPPS       $0x15, Y1, Y8, Y9
+	VMINPS       Y8, Y0, Y10
+	VMAXPS       Y10, Y1, Y10
+	VMULPS       const3fb8aa3b<>+0(SB), Y10, Y11
+	VROUNDPS     $0x08, Y11, Y11
+	VFNMADD231PS const3f318000<>+0(SB), Y11, Y10
+	VFNMADD231PS constb95e8083<>+0(SB), Y11, Y10
+	VBROADCASTSS const3ab68883<>+0(SB), Y13
+	VFMADD213PS  const3c0905b6<>+0(SB), Y10, Y13
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y10, Y13
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y10, Y13
+	VFMADD213PS  const3f000000<>+0(SB), Y10, Y13
+	VFMADD213PS  Y2, Y10, Y13
+	VFMADD213PS  Y2, Y10, Y13
+	VCVTPS2DQ    Y11, Y11
+	VPSRAD       $0x01, Y11, Y10
+	VPSUBD       Y10, Y11, Y11
+	VPADDD       const0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y13, Y13
+	VPADDD       const0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y13, Y13
+	VANDPS       Y9, Y13, Y13
+	VSUBPS       Y13, Y12, Y12
+	VMOVUPS      Y12, (DX)(CX*4)
 	VSUBPS       Y7, Y8, Y8
-	VMULPS       Y12, Y8, Y8
+	VMULPS       Y13, Y8, Y8
 	VADDPS       Y8, Y6, Y6
 	ADDQ         $0x08, CX
 	CMPQ         CX, DI
@@ -11928,54 +11982,58 @@ forwardKLRow32_narrow_done2:
 	VFMSUB213PS  Y4, Y3, Y8
 	VMASKMOVPS   (SI)(CX*4), Y7, Y4
 	VFMSUB213PS  Y5, Y3, Y4
-	VMINPS       Y8, Y0, Y3
-	VMAXPS       Y3, Y1, Y3
-	VMULPS       const3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS const3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS constb95e8083<>+0(SB), Y5, Y3
-	VBROADCASTSS const3ab68883<>+0(SB), Y9
-	VFMADD213PS  const3c0905b6<>+0(SB), Y3, Y9
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y3, Y9
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y3, Y9
-	VFMADD213PS  const3f000000<>+0(SB), Y3, Y9
-	VFMADD213PS  Y2, Y3, Y9
-	VFMADD213PS  Y2, Y3, Y9
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y3
-	VPSUBD       Y3, Y5, Y5
-	VPADDD       const0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y9, Y9
+	VCMPPS       $0x15, Y1, Y8, Y3
+	VMINPS       Y8, Y0, Y5
+	VMAXPS       Y5, Y1, Y5
+	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y5
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y5
+	VBROADCASTSS const3ab68883<>+0(SB), Y10
+	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y10
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y10
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y10
+	VFMADD213PS  const3f000000<>+0(SB), Y5, Y10
+	VFMADD213PS  Y2, Y5, Y10
+	VFMADD213PS  Y2, Y5, Y10
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y5
+	VPSUBD       Y5, Y9, Y9
 	VPADDD       const0000007f<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y9, Y9
+	VMULPS       Y5, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VANDPS       Y3, Y10, Y10
+	VCMPPS       $0x15, Y1, Y4, Y3
 	VMINPS       Y4, Y0, Y0
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
 	VROUNDPS     $0x08, Y1, Y1
 	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
 	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y3
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y5
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y5
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y5
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y5
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y5
+	VFMADD213PS  Y2, Y0, Y5
+	VFMADD213PS  Y2, Y0, Y5
 	VCVTPS2DQ    Y1, Y1
 	VPSRAD       $0x01, Y1, Y0
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       const0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
+	VMULPS       Y0, Y5, Y5
 	VPADDD       const0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VSUBPS       Y3, Y9, Y9
-	VMASKMOVPS   Y9, Y7, (DX)(CX*4)
+	VMULPS       Y1, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VSUBPS       Y5, Y10, Y10
+	VMASKMOVPS   Y10, Y7, (DX)(CX*4)
 	VSUBPS       Y8, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VMULPS       Y5, Y4, Y4
 	VANDPS       Y4, Y7, Y4
 	VADDPS       Y4, Y6, Y6
 
@@ -11991,7 +12049,7 @@ forwardKLRow32_narrow_end3:
 	RET
 
 // func adamW32(n int, w *float32, m *float32, v *float32, grad *float32, gscale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, step float32, correct float32, eps float32)
-// Requires: AVX, AVX512F, BMI2, FMA3
+// Requires: AVX, AVX2, AVX512F, BMI2, FMA3
 TEXT ·adamW32(SB), NOSPLIT, $0-76
 	CMPB         ·isa+0(SB), $0x02
 	JNE          adamW32_narrow
@@ -12015,53 +12073,61 @@ TEXT ·adamW32(SB), NOSPLIT, $0-76
 	JGT          adamW32_wide_done2
 
 adamW32_wide_loop1:
-	VMULPS       (DI)(CX*4), Z0, Z9
-	VMOVUPS      (BX)(CX*4), Z11
-	VMOVUPS      (SI)(CX*4), Z12
-	VMULPS       Z2, Z9, Z10
-	VFMADD213PS  Z10, Z1, Z11
-	VMULPS       Z4, Z9, Z10
-	VMULPS       Z9, Z10, Z10
-	VFMADD213PS  Z10, Z3, Z12
-	VMOVUPS      Z11, (BX)(CX*4)
-	VMOVUPS      Z12, (SI)(CX*4)
-	VMULPS       Z7, Z12, Z12
-	VSQRTPS      Z12, Z12
-	VADDPS       Z8, Z12, Z12
-	VDIVPS       Z12, Z11, Z11
-	VMOVUPS      (DX)(CX*4), Z9
-	VMULPS       Z5, Z9, Z9
-	VFNMADD231PS Z11, Z6, Z9
-	VMOVUPS      Z9, (DX)(CX*4)
-	ADDQ         $0x10, CX
-	CMPQ         CX, R8
-	JLE          adamW32_wide_loop1
+	VMULPS        (DI)(CX*4), Z0, Z9
+	VMOVUPS       (BX)(CX*4), Z11
+	VMOVUPS       (SI)(CX*4), Z12
+	VMULPS        Z2, Z9, Z10
+	VFMADD213PS   Z10, Z1, Z11
+	VMULPS        Z4, Z9, Z10
+	VMULPS        Z3, Z12, Z12
+	VFMADD231PS   Z9, Z10, Z12
+	VPTESTMD.BCST const7f800000<>+0(SB), Z11, K1
+	VMOVAPS.Z     Z11, K1, Z11
+	VPTESTMD.BCST const7f800000<>+0(SB), Z12, K1
+	VMOVAPS.Z     Z12, K1, Z12
+	VMOVUPS       Z11, (BX)(CX*4)
+	VMOVUPS       Z12, (SI)(CX*4)
+	VMULPS        Z7, Z12, Z12
+	VSQRTPS       Z12, Z12
+	VADDPS        Z8, Z12, Z12
+	VDIVPS        Z12, Z11, Z11
+	VMOVUPS       (DX)(CX*4), Z9
+	VMULPS        Z5, Z9, Z9
+	VFNMADD231PS  Z11, Z6, Z9
+	VMOVUPS       Z9, (DX)(CX*4)
+	ADDQ          $0x10, CX
+	CMPQ          CX, R8
+	JLE           adamW32_wide_loop1
 
 adamW32_wide_done2:
-	SUBQ         CX, AX
-	JZ           adamW32_wide_end3
-	MOVQ         $-1, R8
-	BZHIQ        AX, R8, R8
-	KMOVW        R8, K1
-	VMOVUPS.Z    (DI)(CX*4), K1, Z9
-	VMULPS       Z9, Z0, Z0
-	VMOVUPS.Z    (BX)(CX*4), K1, Z9
-	VMOVUPS.Z    (SI)(CX*4), K1, Z10
-	VMULPS       Z2, Z0, Z2
-	VFMADD213PS  Z2, Z1, Z9
-	VMULPS       Z4, Z0, Z2
-	VMULPS       Z0, Z2, Z2
-	VFMADD213PS  Z2, Z3, Z10
-	VMOVUPS      Z9, K1, (BX)(CX*4)
-	VMOVUPS      Z10, K1, (SI)(CX*4)
-	VMULPS       Z7, Z10, Z10
-	VSQRTPS      Z10, Z10
-	VADDPS       Z8, Z10, Z10
-	VDIVPS       Z10, Z9, Z9
-	VMOVUPS.Z    (DX)(CX*4), K1, Z0
-	VMULPS       Z5, Z0, Z0
-	VFNMADD231PS Z9, Z6, Z0
-	VMOVUPS      Z0, K1, (DX)(CX*4)
+	SUBQ          CX, AX
+	JZ            adamW32_wide_end3
+	MOVQ          $-1, R8
+	BZHIQ         AX, R8, R8
+	KMOVW         R8, K1
+	VMOVUPS.Z     (DI)(CX*4), K1, Z9
+	VMULPS        Z9, Z0, Z0
+	VMOVUPS.Z     (BX)(CX*4), K1, Z9
+	VMOVUPS.Z     (SI)(CX*4), K1, Z10
+	VMULPS        Z2, Z0, Z2
+	VFMADD213PS   Z2, Z1, Z9
+	VMULPS        Z4, Z0, Z2
+	VMULPS        Z3, Z10, Z10
+	VFMADD231PS   Z0, Z2, Z10
+	VPTESTMD.BCST const7f800000<>+0(SB), Z9, K2
+	VMOVAPS.Z     Z9, K2, Z9
+	VPTESTMD.BCST const7f800000<>+0(SB), Z10, K2
+	VMOVAPS.Z     Z10, K2, Z10
+	VMOVUPS       Z9, K1, (BX)(CX*4)
+	VMOVUPS       Z10, K1, (SI)(CX*4)
+	VMULPS        Z7, Z10, Z10
+	VSQRTPS       Z10, Z10
+	VADDPS        Z8, Z10, Z10
+	VDIVPS        Z10, Z9, Z9
+	VMOVUPS.Z     (DX)(CX*4), K1, Z0
+	VMULPS        Z5, Z0, Z0
+	VFNMADD231PS  Z9, Z6, Z0
+	VMOVUPS       Z0, K1, (DX)(CX*4)
 
 adamW32_wide_end3:
 	VZEROUPPER
@@ -12094,8 +12160,16 @@ adamW32_narrow_loop1:
 	VMULPS       Y2, Y9, Y10
 	VFMADD213PS  Y10, Y1, Y11
 	VMULPS       Y4, Y9, Y10
-	VMULPS       Y9, Y10, Y10
-	VFMADD213PS  Y10, Y3, Y12
+	VMULPS       Y3, Y12, Y12
+	VFMADD231PS  Y9, Y10, Y12
+	VPAND        const7f800000<>+0(SB), Y11, Y9
+	VXORPS       Y10, Y10, Y10
+	VPCMPEQD     Y10, Y9, Y9
+	VANDNPS      Y11, Y9, Y11
+	VPAND        const7f800000<>+0(SB), Y12, Y9
+	VXORPS       Y10, Y10, Y10
+	VPCMPEQD     Y10, Y9, Y9
+	VANDNPS      Y12, Y9, Y12
 	VMOVUPS      Y11, (BX)(CX*4)
 	VMOVUPS      Y12, (SI)(CX*4)
 	VMULPS       Y7, Y12, Y12
@@ -12123,8 +12197,16 @@ adamW32_narrow_done2:
 	VMULPS       Y2, Y0, Y2
 	VFMADD213PS  Y2, Y1, Y10
 	VMULPS       Y4, Y0, Y2
-	VMULPS       Y0, Y2, Y2
-	VFMADD213PS  Y2, Y3, Y11
+	VMULPS       Y3, Y11, Y11
+	VFMADD231PS  Y0, Y2, Y11
+	VPAND        const7f800000<>+0(SB), Y10, Y0
+	VXORPS       Y1, Y1, Y1
+	VPCMPEQD     Y1, Y0, Y0
+	VANDNPS      Y10, Y0, Y10
+	VPAND        const7f800000<>+0(SB), Y11, Y0
+	VXORPS       Y1, Y1, Y1
+	VPCMPEQD     Y1, Y0, Y0
+	VANDNPS      Y11, Y0, Y11
 	VMASKMOVPS   Y10, Y9, (BX)(CX*4)
 	VMASKMOVPS   Y11, Y9, (SI)(CX*4)
 	VMULPS       Y7, Y11, Y11
@@ -12139,3 +12221,13 @@ adamW32_narrow_done2:
 adamW32_narrow_end3:
 	VZEROUPPER
 	RET
+
+DATA const7f800000<>+0(SB)/4, $0x7f800000
+DATA const7f800000<>+4(SB)/4, $0x7f800000
+DATA const7f800000<>+8(SB)/4, $0x7f800000
+DATA const7f800000<>+12(SB)/4, $0x7f800000
+DATA const7f800000<>+16(SB)/4, $0x7f800000
+DATA const7f800000<>+20(SB)/4, $0x7f800000
+DATA const7f800000<>+24(SB)/4, $0x7f800000
+DATA const7f800000<>+28(SB)/4, $0x7f800000
+GLOBL const7f800000<>(SB), RODATA|NOPTR, $32

@@ -59,14 +59,14 @@ func exponentials() {
 	})
 	decaying := func(name, doc, slices string, body func(f *function, e VecVirtual)) {
 		emit(name, doc, slices, "h l", "", func(f *function) {
-			f.prepareExp()
+			f.prepareWeight()
 			s := f.scalars("h l")
 			f.each(1, func(int) {
 				x, low := f.vec(), f.vec()
 				VSUBPS(f.in("high"), s[0], x)
 				VSUBPS(f.in("low"), s[1], low)
 				VADDPS(low, x, x)
-				e := f.exp(x)
+				e := f.weight(x)
 				VMULPS(f.in("w"), e, e)
 				body(f, e)
 			})
@@ -86,10 +86,10 @@ func exponentials() {
 		f.store(dy, "dy")
 	})
 	emit("expSum32", "expSum32 is ExpSum.", "y x", "s m", "sum", func(f *function) {
-		f.prepareExp()
+		f.prepareWeight()
 		s, acc := f.scalars("s m"), f.accumulators(1)
 		f.each(1, func(int) {
-			y := f.exp(f.logarithm("x", s[0], s[1]))
+			y := f.weight(f.logarithm("x", s[0], s[1]))
 			f.store(y, "y")
 			VADDPS(f.existing(y), acc[0], acc[0])
 		})
@@ -117,6 +117,30 @@ func (f *function) prepareExp() {
 	f.hi, f.lo, f.one = f.broadcast(89), f.broadcast(-104), f.broadcast(1)
 }
 
+// prepareWeight sets those that weight needs.
+func (f *function) prepareWeight() {
+	f.hi, f.lo, f.one = f.broadcast(89), f.broadcast(leastWeight), f.broadcast(1)
+}
+
+// leastWeight is the package's.
+const leastWeight = -64
+
+// weight is exp, but 0 for x below leastWeight.
+func (f *function) weight(x VecVirtual) VecVirtual {
+	const notLess = 21 // or unordered: NaN is kept
+	if f.wide {
+		f.some = K()
+		VCMPPS(Imm(notLess), f.lo, x, f.some)
+		defer func() { f.some = nil }()
+		return f.exp(x)
+	}
+	kept := f.vec()
+	VCMPPS(Imm(notLess), f.lo, x, kept)
+	p := f.exp(x)
+	VANDPS(kept, p, p)
+	return p
+}
+
 // exp returns exp(x) and leaves x: 2ⁿ·exp(r) with n = round(x·log₂e), |r| ≤ ln2/2
 // and exp(r) = 1 + r + r²·p(r). p interpolates (exp(r)-1-r)/r² at the Chebyshev
 // nodes; relative error 1e-8. ln2 is split so that n times its high part is exact.
@@ -137,7 +161,11 @@ func (f *function) exp(x VecVirtual) VecVirtual {
 	p := f.horner(r, 0.0013926181810313654, 0.008363177629992688, 0.04166655462787881, 0.16666576998242938, 0.5)
 	VFMADD213PS(f.one, r, p)
 	VFMADD213PS(f.one, r, p)
-	if f.wide {
+	switch {
+	case f.wide && f.some != nil:
+		VSCALEFPS_Z(n, p, f.some, p)
+		return p
+	case f.wide:
 		VSCALEFPS(n, p, p)
 		return p
 	}

@@ -10,7 +10,7 @@ import (
 // losses emits the rows of softmax losses and the optimizer.
 func losses() {
 	emit("logSumExp32", "logSumExp32 is LogSumExp.", "x", "scale", "m z", func(f *function) {
-		f.prepareExp()
+		f.prepareWeight()
 		scale, top := f.scalars("scale")[0], f.newMaximum(4)
 		f.each(4, func(j int) {
 			x := f.vec()
@@ -22,18 +22,18 @@ func losses() {
 		f.result(m, "m")
 		acc := f.accumulators(1)
 		f.each(1, func(int) {
-			VADDPS(f.existing(f.exp(f.logarithm("x", scale, m))), acc[0], acc[0])
+			VADDPS(f.existing(f.weight(f.logarithm("x", scale, m))), acc[0], acc[0])
 		})
 		f.result(f.fold(VADDPS, acc), "z")
 	})
 	const rows, row = "d s t", "scale ls lt"
 	emit("reverseKLRow32", "reverseKLRow32 is ReverseKLRow.", rows, row, "kl", func(f *function) {
-		f.prepareExp()
+		f.prepareWeight()
 		s, acc := f.scalars(row), f.accumulators(1)
 		f.each(1, func(int) {
 			lq, diff := f.logarithm("s", s[0], s[1]), f.logarithm("t", s[0], s[2])
 			VSUBPS(diff, lq, diff)
-			q := f.exp(lq)
+			q := f.weight(lq)
 			f.store(q, "d")
 			VMULPS(diff, q, q)
 			VADDPS(f.existing(q), acc[0], acc[0])
@@ -41,24 +41,24 @@ func losses() {
 		f.result(f.fold(VADDPS, acc), "kl")
 	})
 	emit("reverseKLGrad32", "reverseKLGrad32 is ReverseKLGrad.", rows, row+" kl w", "", func(f *function) {
-		f.prepareExp()
+		f.prepareWeight()
 		s := f.scalars(row + " kl w")
 		f.each(1, func(int) {
 			lq, diff := f.logarithm("s", s[0], s[1]), f.logarithm("t", s[0], s[2])
 			VSUBPS(diff, lq, diff)
 			VSUBPS(s[3], diff, diff)
-			q := f.exp(lq)
+			q := f.weight(lq)
 			VMULPS(s[4], q, q)
 			VMULPS(diff, q, q)
 			f.store(q, "d")
 		})
 	})
 	emit("forwardKLRow32", "forwardKLRow32 is ForwardKLRow.", rows, row, "kl", func(f *function) {
-		f.prepareExp()
+		f.prepareWeight()
 		s, acc := f.scalars(row), f.accumulators(1)
 		f.each(1, func(int) {
 			lq, lp := f.logarithm("s", s[0], s[1]), f.logarithm("t", s[0], s[2])
-			q, p := f.exp(lq), f.exp(lp)
+			q, p := f.weight(lq), f.weight(lp)
 			VSUBPS(p, q, q)
 			f.store(q, "d")
 			VSUBPS(lq, lp, lp)
@@ -79,8 +79,10 @@ func losses() {
 			VMULPS(rest1, d, t)
 			VFMADD213PS(t, beta1, m)
 			VMULPS(rest2, d, t)
-			VMULPS(d, t, t)
-			VFMADD213PS(t, beta2, v)
+			VMULPS(beta2, v, v)
+			VFMADD231PS(d, t, v) // d² by itself might be denormal
+			f.normal(m)
+			f.normal(v)
 			f.store(m, "m")
 			f.store(v, "v")
 			VMULPS(correct, v, v)
@@ -93,6 +95,21 @@ func losses() {
 			f.store(w, "w")
 		})
 	})
+}
+
+// normal makes denormal lanes 0.
+func (f *function) normal(x VecVirtual) {
+	exponent := constantBits(0x7f800000)
+	if f.wide {
+		some := K()
+		VPTESTMD_BCST(exponent, x, some)
+		VMOVAPS_Z(x, some, x)
+		return
+	}
+	none := f.vec()
+	VPAND(exponent, x, none)
+	VPCMPEQD(f.zero(), none, none)
+	VANDNPS(x, none, x)
 }
 
 // scalars returns the named parameters in every lane.

@@ -33,41 +33,54 @@ type AttentionOptions struct {
 // Inputs: qkv [B,T,(H+2G)P] (all q heads, then k, then v), start int32 [B,T];
 // output [B,T,H·P]. As in FlashAttention (Dao et al. 2022, arXiv:2205.14135)
 // scores exist for one tile of queries at a time and the backward pass computes
-// them again from lse [B,H,T]:
+// them again, from the largest exponent m_i and r_i = exp(m_i - lse_i), [B,H,T]:
 //
-//	D_i = do_i·o_i     ds_ij = scale·p_ij (do_i·v_j - D_i)
+//	p_ij = exp(scale·s_ij - m_i)·r_i     D_i = Σ_j p_ij (do_i·v_j)
+//	ds_ij = scale·p_ij (do_i·v_j - D_i)
 //	dv_j = Σ_i p_ij do_i     dq_i = Σ_j ds_ij k_j     dk_j = Σ_i ds_ij q_i
 //
-// A tile's scores are one row of blocks, [queries, past], so that each product is
-// one call; tiles see only keys from their earliest start on. qkv and its gradient
-// are read and written by whole rows, in passes of their own that turn all heads of
-// a token at once: a head's part of a row is a line or two, a page from the next.
+// A tile's queries are some tokens' of all heads of a group, so that what these read
+// is made ready once, and its scores are one row of blocks, [queries, past], so that
+// each product is one call; tiles see only keys from their earliest start on. qkv and
+// its gradient are read and written by whole rows, in passes of their own that turn all
+// heads of a token at once: a head's part of a row is a line or two, a page from the next.
 type Attention[T tensor.Float] struct {
-	pool  *parallel.Pool
-	size  AttentionSize
-	opt   AttentionOptions
-	scale T
+	pool   *parallel.Pool
+	size   AttentionSize
+	opt    AttentionOptions
+	scale  T
+	per    int // query heads of a group
+	tokens int // of a tile
 
-	q, k, v []T // rotated [B,H,T,P] and [B,G,T,P], values [B,G,T,P]
-	lse     []T // [B,H,T], for a backward pass
+	q    []T // rotated [B,G,T,P] of per heads: a tile's are [per,tokens,P]
+	k, v []T // rotated keys and values [B,G,T,P]
+	m, r []T // [B,H,T] in q's order, for a backward pass
 
-	dk, dv []T                  // [B,H,T,P] what each query head adds to its group's gradient; dq takes q's place
+	dk, dv []T                  // [B,G,per,T,P], the parts that every per-th tile adds up; dq takes q's place
+	hidden []T                  // [T] of -Inf
 	free   chan *tileScratch[T] // one for each thread
 
-	qkv, out, dqkv, dout, o []T // arguments of the call under way
-	start                   []int32
+	qkv, out, dqkv, dout []T // arguments of the call under way
+	start                []int32
 
 	turn, forward, backward, gather func(item int)
 }
 
-// tileScratch is what one worker needs: the scores of one tile, backward their
-// gradient, and forward their sums.
-type tileScratch[T tensor.Float] struct{ s, dp, z []T } // [queryTile,T], [queryTile]
+// tileScratch is what one worker needs for a tile of queries: backward the gradients of
+// scores and outputs, forward what divides the outputs.
+type tileScratch[T tensor.Float] struct {
+	s, dp []T // [queries,past]
+	o     []T // [queries,P] outputs, or their gradient
+	m, z  []T // [queries]
+}
 
-// queryTile is the number of queries whose scores exist at a time: whole tiles
-// of a product, and few, for of the last block of scores half is not causal. 48,
+// queryTile is the number of queries of one head whose scores exist at a time: whole
+// tiles of a product, and few, for of the last block of scores half is not causal. 48,
 // but 64 on a matrix unit.
 var queryTile = (48 + gemm.TileRows() - 1) / gemm.TileRows() * gemm.TileRows()
+
+// groupTile is the number of queries of several heads, about.
+const groupTile = 96
 
 // NewAttention returns the attention of one batch shape.
 func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o AttentionOptions) *Attention[T] {
@@ -80,26 +93,33 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	if o.Rope != nil {
 		o.Rope.grow(p, s.T)
 	}
-	k := &Attention[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
+	k := &Attention[T]{pool: p, size: s, opt: o, scale: T(o.Scale), per: s.H / s.G}
+	k.tokens = min(queryTile, (groupTile+k.per-1)/k.per)
 	n := s.B * s.T * s.P
 	k.q, k.k, k.v = room[T](p, n*s.H), room[T](p, n*s.G), room[T](p, n*s.G)
+	k.hidden = nothing(room[T](p, s.T))
 	if o.Train {
-		k.lse, k.dk, k.dv = room[T](p, s.B*s.H*s.T), room[T](p, n*s.H), room[T](p, n*s.H)
+		k.m, k.r, k.dk, k.dv = room[T](p, s.B*s.H*s.T), room[T](p, s.B*s.H*s.T), room[T](p, n*s.H), room[T](p, n*s.H)
 	}
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
-		t := &tileScratch[T]{s: room[T](p, queryTile*s.T), z: room[T](p, queryTile)}
+		queries := k.per * min(k.tokens, s.T)
+		t := &tileScratch[T]{s: room[T](p, queries*apart(s.T)), o: room[T](p, queries*s.P), m: room[T](p, queries), z: room[T](p, queries)}
 		if o.Train {
-			t.dp = room[T](p, queryTile*s.T)
+			t.dp = room[T](p, queries*apart(s.T))
 		}
 		k.free <- t
 	}
-	k.turn, k.forward, k.backward, k.gather = k.turnRows, k.forwardTile, k.backwardHead, k.gatherRows
+	k.turn, k.forward, k.backward, k.gather = k.turnRows, k.forwardTile, k.backwardTiles, k.gatherRows
 	return k
 }
 
-// tiles returns the number of query tiles of one head.
-func (k *Attention[T]) tiles() int { return (k.size.T + queryTile - 1) / queryTile }
+// apart returns how many elements after another a row of n scores begins: an odd number
+// of lines, so that the columns that a product reads fall into all sets of a cache.
+func apart(n int) int { return (n+15)/16*16 | 16 }
+
+// tiles returns the number of query tiles of one group.
+func (k *Attention[T]) tiles() int { return (k.size.T + k.tokens - 1) / k.tokens }
 
 // Name returns "attention".
 func (k *Attention[T]) Name() string { return "attention" }
@@ -107,26 +127,32 @@ func (k *Attention[T]) Name() string { return "attention" }
 // OutShape returns [B,T,H·P].
 func (k *Attention[T]) OutShape() []int { return []int{k.size.B, k.size.T, k.size.H * k.size.P} }
 
-// UsesOut is true: D is do·o.
-func (k *Attention[T]) UsesOut() bool { return true }
+// UsesOut is false: D is summed over the scores.
+func (k *Attention[T]) UsesOut() bool { return false }
 
 // Forward fills the output.
 func (k *Attention[T]) Forward(out *tensor.Tensor, in []*tensor.Tensor) {
 	k.qkv, k.start, k.out = tensor.Data[T](in[0]), tensor.Data[int32](in[1]), tensor.Data[T](out)
 	k.pool.For(k.size.B*k.tiles(), k.turn)
-	k.pool.For(k.size.B*k.size.H*k.tiles(), k.forward)
+	k.pool.For(k.size.B*k.size.G*k.tiles(), k.forward)
 }
 
 // width returns the row length of qkv.
 func (k *Attention[T]) width() int { return (k.size.H + 2*k.size.G) * k.size.P }
 
-// rows returns the sequence and the times of one part of the passes over rows.
+// rows returns the sequence and the tokens of one part of the passes over rows.
 func (k *Attention[T]) rows(item int) (b, lo, hi int) {
-	b, lo = item/k.tiles(), item%k.tiles()*queryTile
-	return b, lo, min(k.size.T, lo+queryTile)
+	b, lo = item/k.tiles(), item%k.tiles()*k.tokens
+	return b, lo, min(k.size.T, lo+k.tokens)
 }
 
-// turnRows fills some rows of q, k and v for all heads.
+// query returns where in q the tile of a group that holds the tokens from lo to hi has
+// token t of its h-th head.
+func (k *Attention[T]) query(group, h, lo, hi, t int) int {
+	return ((group*k.size.T+lo)*k.per + h*(hi-lo) + t - lo) * k.size.P
+}
+
+// turnRows fills a tile's rows of q, k and v for all heads.
 func (k *Attention[T]) turnRows(item int) {
 	s, w := k.size, k.width()
 	b, lo, hi := k.rows(item)
@@ -134,7 +160,7 @@ func (k *Attention[T]) turnRows(item int) {
 		x := k.qkv[(b*s.T+t)*w:][:w]
 		cos, sin := anglesAt[T](k.opt.Rope, t-int(k.start[b*s.T+t]))
 		for h := range s.H {
-			rotate(k.q[((b*s.H+h)*s.T+t)*s.P:][:s.P], x[h*s.P:], cos, sin)
+			rotate(k.q[k.query(b*s.G+h/k.per, h%k.per, lo, hi, t):][:s.P], x[h*s.P:], cos, sin)
 		}
 		for g := range s.G {
 			at := ((b*s.G+g)*s.T + t) * s.P
@@ -144,66 +170,86 @@ func (k *Attention[T]) turnRows(item int) {
 	}
 }
 
-// forwardTile computes one tile of queries. The longest, which are the last of
-// their heads, come first, so that no worker is left with one.
+// tile is one tile of queries: the heads of a group, of tokens tokens from first on.
+type tile struct {
+	b, g          int
+	first, tokens int
+	queries       int // of all heads
+	from, n       int // keys that any of them sees
+	ld            int // from one query's scores to the next one's
+}
+
+// tileOf returns the i-th tile of a group, counted over all sequences.
+func (k *Attention[T]) tileOf(group, i int) tile {
+	s := k.size
+	x := tile{b: group / s.G, g: group % s.G, first: i * k.tokens}
+	x.tokens = min(k.tokens, s.T-x.first)
+	x.queries = k.per * x.tokens
+	x.from = x.first
+	for t := range x.tokens {
+		x.from = min(x.from, k.oldest(x.b, x.first+t))
+	}
+	x.n = x.first + x.tokens - x.from
+	x.ld = apart(x.n)
+	return x
+}
+
+// oldest returns the first key that token t of a sequence sees; the last is its own.
+func (k *Attention[T]) oldest(b, t int) int {
+	start := int(k.start[b*k.size.T+t])
+	if k.opt.Window > 0 {
+		return max(start, t-k.opt.Window+1)
+	}
+	return start
+}
+
+// scores fills scratch with a tile's, -Inf where a query does not see a key.
+func (k *Attention[T]) scores(x tile, w *tileScratch[T]) {
+	s := k.size
+	group := x.b*s.G + x.g
+	q, keys := k.q[(group*s.T+x.first)*k.per*s.P:], k.k[(group*s.T+x.from)*s.P:]
+	gemm.Gemm(nil, gemm.NT, x.queries, x.n, s.P, q, s.P, keys, s.P, w.s, x.ld, false)
+	for i := range x.queries {
+		t := x.first + i%x.tokens
+		hide(w.s[i*x.ld:][:x.n], k.oldest(x.b, t)-x.from, t+1-x.from, k.hidden)
+	}
+}
+
+// hide makes the scores outside [lo,hi) those of nothing, which hidden holds enough of.
+func hide[T tensor.Float](scores []T, lo, hi int, hidden []T) {
+	copy(scores[:lo], hidden)
+	copy(scores[hi:], hidden)
+}
+
+// nothing fills x with -Inf, the score of what is not seen, and returns it.
+func nothing[T tensor.Float](x []T) []T {
+	for i := range x {
+		x[i] = T(math.Inf(-1))
+	}
+	return x
+}
+
+// forwardTile computes one tile. The longest, which are the last of their groups, come
+// first, so that no worker is left with one.
 func (k *Attention[T]) forwardTile(item int) {
 	s := k.size
-	heads := s.B * s.H
-	of, i := item%heads, (k.tiles()-1-item/heads)*queryTile
-	b, h := of/s.H, of%s.H
-	past := (b*s.G + h/(s.H/s.G)) * s.T * s.P
-	starts := k.start[b*s.T : (b+1)*s.T]
-	rows := min(queryTile, s.T-i)
-	tile := <-k.free
-	from, n := k.keysOf(starts, i, rows)
-	gemm.Gemm(nil, gemm.NT, rows, n, s.P, k.q[(of*s.T+i)*s.P:], s.P, k.k[past+from*s.P:], s.P, tile.s, n, false)
-	for r := range rows {
-		lo, hi := k.seen(starts, i+r, from)
-		m, z := softmaxRow(tile.s[r*n:(r+1)*n], lo, hi, k.scale)
-		if k.opt.Train {
-			k.lse[of*s.T+i+r] = m + T(math.Log(float64(z)))
-		}
-		tile.z[r] = z
+	groups := s.B * s.G
+	group := item % groups
+	x := k.tileOf(group, k.tiles()-1-item/groups)
+	w := <-k.free
+	m, z := w.m[:x.queries], w.z[:x.queries]
+	k.scores(x, w)
+	vec.Softmax(w.s, x.ld, x.n, k.scale, m, z)
+	gemm.Gemm(nil, gemm.NN, x.queries, s.P, x.n, w.s, x.ld, k.v[(group*s.T+x.from)*s.P:], s.P, w.o, s.P, false)
+	for i := range z {
+		z[i] = 1 / z[i]
+		h, t := x.g*k.per+i/x.tokens, x.first+i%x.tokens
+		vec.Scale(k.out[((x.b*s.T+t)*s.H+h)*s.P:][:s.P], z[i], w.o[i*s.P:])
 	}
-	out := k.out[(b*s.T+i)*s.H*s.P+h*s.P:]
-	gemm.Gemm(nil, gemm.NN, rows, s.P, n, tile.s, n, k.v[past+from*s.P:], s.P, out, s.H*s.P, false)
-	divideRows(out, s.H*s.P, s.P, tile.z[:rows])
-	k.free <- tile
-}
-
-// softmaxRow turns row[lo:hi] into exp(scale·row - m), m being the largest exponent,
-// and clears the rest. z is their sum: divided by it they are probabilities, which is
-// less work for what is made of a row than for the row.
-func softmaxRow[T tensor.Float](row []T, lo, hi int, scale T) (m, z T) {
-	clear(row[:lo])
-	clear(row[hi:])
-	m = scale * vec.Max(row[lo:hi])
-	return m, vec.ExpSum(row[lo:hi], row[lo:hi], scale, m)
-}
-
-// divideRows divides rows of out, ldo apart, by z.
-func divideRows[T tensor.Float](out []T, ldo, width int, z []T) {
-	for r, sum := range z {
-		row := out[r*ldo:][:width]
-		vec.Scale(row, 1/sum, row)
+	if k.opt.Train {
+		at := (group*s.T + x.first) * k.per
+		copy(k.m[at:], m)
+		copy(k.r[at:], z)
 	}
-}
-
-// keysOf returns the range of keys that any query of a tile sees.
-func (k *Attention[T]) keysOf(starts []int32, i, rows int) (from, n int) {
-	from = i
-	for r := range rows {
-		lo, _ := k.seen(starts, i+r, 0)
-		from = min(from, lo)
-	}
-	return from, i + rows - from
-}
-
-// seen returns the keys of query i, counted from key base.
-func (k *Attention[T]) seen(starts []int32, i, base int) (lo, hi int) {
-	lo = int(starts[i])
-	if k.opt.Window > 0 {
-		lo = max(lo, i-k.opt.Window+1)
-	}
-	return lo - base, i + 1 - base
+	k.free <- w
 }

@@ -42,6 +42,7 @@ type AttentionCache[T tensor.Float] struct {
 	capacity int
 	k, v     []T // [B·G,capacity·P]
 	parts    []T // [B·G,spans,H/G,P+2]: y, then m and z
+	hidden   []T // of -Inf, as many as a tile's queries differ by and a block's keys
 	free     chan *cacheScratch[T]
 
 	n                int // arguments of the call under way
@@ -60,6 +61,7 @@ func NewAttentionCache[T tensor.Float](p *parallel.Pool, s AttentionSize, o Atte
 		o.Scale = 1 / math.Sqrt(float64(s.P))
 	}
 	c := &AttentionCache[T]{pool: p, size: s, opt: o, scale: T(o.Scale)}
+	c.hidden = nothing(make([]T, queryTile+keyBlock))
 	c.free = make(chan *cacheScratch[T], p.Threads())
 	for range p.Threads() {
 		rows := max(queryTile, s.H/s.G)
@@ -217,7 +219,10 @@ func (c *AttentionCache[T]) readTile(item int) {
 	}
 	first, out := c.pos+i, c.out[((b*c.n+i)*s.H+h)*p:]
 	c.attend(w, b*s.G+h/(s.H/s.G), rows, first, 1, c.oldest(first), first+rows, out, s.H*p)
-	divideRows(out, s.H*p, p, w.z[:rows])
+	for r, z := range w.z[:rows] {
+		y := out[r*s.H*p:][:p]
+		vec.Scale(y, 1/z, y)
+	}
 	c.free <- w
 }
 
@@ -238,8 +243,9 @@ func (c *AttentionCache[T]) attend(w *cacheScratch[T], item, rows, first, step, 
 	for r := range rows {
 		position := first + r*step
 		lo, hi := max(from, c.oldest(position)), min(end, position+1)
-		w.m[r], w.z[r] = softmaxRow(w.s[r*n:(r+1)*n], lo-base, hi-base, c.scale)
+		hide(w.s[r*n:(r+1)*n], lo-base, hi-base, c.hidden)
 	}
+	vec.Softmax(w.s, n, n, c.scale, w.m[:rows], w.z[:rows])
 	multiply(out, ldo, w.s[from-base:], n, rows, values[from*p:], p, end-from, p)
 }
 

@@ -9,7 +9,8 @@
 //	arithmetic.go   Add, Mul, Scale, Axpy, … and their accumulating forms
 //	layers.go       RMSApply, RMSSums, RMSGrad, Rotate, RotateBack, Conv4, ConvGrad4
 //	activations.go  Exp, Decay, Sigmoid, Softplus, SiLU, SwiGLU and gradients
-//	losses.go       ExpSum, SoftmaxGrad, LogSumExp, the rows of two divergences
+//	losses.go       ExpSum, LogSumExp, the rows of two divergences
+//	softmax.go      attention's softmax and its gradient
 //	adamw.go        AdamW
 //	matvec.go       Products: few rows times a matrix, at the memory's speed
 //	mix.go          Mix: few rows of weights times a matrix, as attention's cache lies

@@ -23,19 +23,6 @@ func ExpSum[T tensor.Float](y, x []T, s, m T) T {
 	return z
 }
 
-// SoftmaxGrad turns the gradient of probabilities p into that of their exponents
-// over s, d being their sum Σ p·dp: dp[i] = s·p[i]·(dp[i] - d).
-func SoftmaxGrad[T tensor.Float](dp, p []T, s, d T) {
-	if accelerated[T]() {
-		n := len(dp)
-		softmaxGrad32(n, at(dp, n), at(p, n), float32(s), float32(d))
-		return
-	}
-	for i := range dp {
-		dp[i] = s * p[i] * (dp[i] - d)
-	}
-}
-
 // LogSumExp returns m = max_i scale·x[i] and z = Σ exp(scale·x[i] - m); the
 // logarithm of the sum is m + log z. A NaN makes both NaN; for none it is -Inf, 0.
 func LogSumExp[T tensor.Float](x []T, scale T) (m, z T) {

@@ -164,11 +164,6 @@ func convFour32(n int, y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *fl
 //go:noescape
 func convGradFour32(n int, dw0 *float32, dw1 *float32, dw2 *float32, dw3 *float32, db *float32, dy *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32)
 
-// softmaxGrad32 is SoftmaxGrad.
-//
-//go:noescape
-func softmaxGrad32(n int, dp *float32, p *float32, s float32, d float32)
-
 // rotate32 is Rotate.
 //
 //go:noescape
@@ -228,6 +223,16 @@ func decayGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, lo
 //
 //go:noescape
 func expSum32(n int, y *float32, x *float32, s float32, m float32) (sum float32)
+
+// softmax32 is Softmax.
+//
+//go:noescape
+func softmax32(n int, x *float32, s float32, ld int, rows int, m *float32, z *float32)
+
+// softmaxGrad32 is SoftmaxGrad.
+//
+//go:noescape
+func softmaxGrad32(n int, x *float32, dp *float32, s float32, ld int, rows int, m *float32, r *float32)
 
 // logSumExp32 is LogSumExp.
 //

@@ -132,10 +132,6 @@ func convGradFour32(n int, dw0, dw1, dw2, dw3, db, dy, x0, x1, x2, x3 *float32) 
 	panic(unreachable)
 }
 
-func softmaxGrad32(n int, dp, p *float32, s, d float32) {
-	panic(unreachable)
-}
-
 func rotate32(n int, y1, y2, x1, x2, cos, sin *float32) {
 	panic(unreachable)
 }
@@ -181,6 +177,14 @@ func decayGrad32(n int, y, dy, sum, high, low, w *float32, h, l float32) {
 }
 
 func expSum32(n int, y, x *float32, s, m float32) (sum float32) {
+	panic(unreachable)
+}
+
+func softmax32(n int, x *float32, s float32, ld int, rows int, m, z *float32) {
+	panic(unreachable)
+}
+
+func softmaxGrad32(n int, x, dp *float32, s float32, ld int, rows int, m, r *float32) {
 	panic(unreachable)
 }
 

@@ -8675,126 +8675,6 @@ convGradFour32_narrow_end5:
 	VZEROUPPER
 	RET
 
-// func softmaxGrad32(n int, dp *float32, p *float32, s float32, d float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·softmaxGrad32(SB), NOSPLIT, $0-32
-	CMPB         ·isa+0(SB), $0x02
-	JNE          softmaxGrad32_narrow
-	MOVQ         n+0(FP), AX
-	MOVQ         dp+8(FP), DX
-	MOVQ         p+16(FP), BX
-	VBROADCASTSS s+24(FP), Z0
-	VBROADCASTSS d+28(FP), Z1
-	XORQ         CX, CX
-	LEAQ         -32(AX), SI
-	CMPQ         CX, SI
-	JGT          softmaxGrad32_wide_done2
-
-softmaxGrad32_wide_loop1:
-	VMOVUPS (DX)(CX*4), Z2
-	VSUBPS  Z1, Z2, Z2
-	VMULPS  (BX)(CX*4), Z2, Z2
-	VMULPS  Z0, Z2, Z2
-	VMOVUPS Z2, (DX)(CX*4)
-	VMOVUPS 64(DX)(CX*4), Z2
-	VSUBPS  Z1, Z2, Z2
-	VMULPS  64(BX)(CX*4), Z2, Z2
-	VMULPS  Z0, Z2, Z2
-	VMOVUPS Z2, 64(DX)(CX*4)
-	ADDQ    $0x20, CX
-	CMPQ    CX, SI
-	JLE     softmaxGrad32_wide_loop1
-
-softmaxGrad32_wide_done2:
-	LEAQ -16(AX), SI
-	CMPQ CX, SI
-	JGT  softmaxGrad32_wide_done4
-
-softmaxGrad32_wide_loop3:
-	VMOVUPS (DX)(CX*4), Z2
-	VSUBPS  Z1, Z2, Z2
-	VMULPS  (BX)(CX*4), Z2, Z2
-	VMULPS  Z0, Z2, Z2
-	VMOVUPS Z2, (DX)(CX*4)
-	ADDQ    $0x10, CX
-	CMPQ    CX, SI
-	JLE     softmaxGrad32_wide_loop3
-
-softmaxGrad32_wide_done4:
-	SUBQ      CX, AX
-	JZ        softmaxGrad32_wide_end5
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(CX*4), K1, Z2
-	VSUBPS    Z1, Z2, Z2
-	VMOVUPS.Z (BX)(CX*4), K1, Z1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z0, Z2, Z2
-	VMOVUPS   Z2, K1, (DX)(CX*4)
-
-softmaxGrad32_wide_end5:
-	VZEROUPPER
-	RET
-
-softmaxGrad32_narrow:
-	MOVQ         n+0(FP), AX
-	MOVQ         dp+8(FP), DX
-	MOVQ         p+16(FP), BX
-	VBROADCASTSS s+24(FP), Y0
-	VBROADCASTSS d+28(FP), Y1
-	XORQ         CX, CX
-	LEAQ         -16(AX), SI
-	CMPQ         CX, SI
-	JGT          softmaxGrad32_narrow_done2
-
-softmaxGrad32_narrow_loop1:
-	VMOVUPS (DX)(CX*4), Y2
-	VSUBPS  Y1, Y2, Y2
-	VMULPS  (BX)(CX*4), Y2, Y2
-	VMULPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)(CX*4)
-	VMOVUPS 32(DX)(CX*4), Y2
-	VSUBPS  Y1, Y2, Y2
-	VMULPS  32(BX)(CX*4), Y2, Y2
-	VMULPS  Y0, Y2, Y2
-	VMOVUPS Y2, 32(DX)(CX*4)
-	ADDQ    $0x10, CX
-	CMPQ    CX, SI
-	JLE     softmaxGrad32_narrow_loop1
-
-softmaxGrad32_narrow_done2:
-	LEAQ -8(AX), SI
-	CMPQ CX, SI
-	JGT  softmaxGrad32_narrow_done4
-
-softmaxGrad32_narrow_loop3:
-	VMOVUPS (DX)(CX*4), Y2
-	VSUBPS  Y1, Y2, Y2
-	VMULPS  (BX)(CX*4), Y2, Y2
-	VMULPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)(CX*4)
-	ADDQ    $0x08, CX
-	CMPQ    CX, SI
-	JLE     softmaxGrad32_narrow_loop3
-
-softmaxGrad32_narrow_done4:
-	SUBQ       CX, AX
-	JZ         softmaxGrad32_narrow_end5
-	LEAQ       edge<>+0(SB), SI
-	NEGQ       AX
-	VMOVUPS    32(SI)(AX*4), Y2
-	VMASKMOVPS (DX)(CX*4), Y2, Y3
-	VSUBPS     Y1, Y3, Y3
-	VMASKMOVPS (BX)(CX*4), Y2, Y1
-	VMULPS     Y1, Y3, Y3
-	VMULPS     Y0, Y3, Y3
-	VMASKMOVPS Y3, Y2, (DX)(CX*4)
-
-softmaxGrad32_narrow_end5:
-	VZEROUPPER
-	RET
-
 // func rotate32(n int, y1 *float32, y2 *float32, x1 *float32, x2 *float32, cos *float32, sin *float32)
 // Requires: AVX, AVX512F, BMI2, FMA3
 TEXT ·rotate32(SB), NOSPLIT, $0-56
@@ -11054,6 +10934,868 @@ expSum32_narrow_end3:
 	VPERMILPS    $0xb1, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, sum+32(FP)
+	VZEROUPPER
+	RET
+
+// func softmax32(n int, x *float32, s float32, ld int, rows int, m *float32, z *float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, FMA3
+TEXT ·softmax32(SB), NOSPLIT, $0-56
+	CMPB         ·isa+0(SB), $0x02
+	JNE          softmax32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), DX
+	VBROADCASTSS const42b20000<>+0(SB), Z0
+	VBROADCASTSS constc2800000<>+0(SB), Z1
+	VBROADCASTSS const3f800000<>+0(SB), Z2
+	VBROADCASTSS s+16(FP), Z3
+	MOVQ         ld+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	SHLQ         $0x02, BX
+	MOVQ         m+40(FP), DI
+	MOVQ         z+48(FP), R8
+
+softmax32_wide_row1:
+	VBROADCASTSS constff800000<>+0(SB), Z4
+	VBROADCASTSS constff800000<>+0(SB), Z5
+	VBROADCASTSS constff800000<>+0(SB), Z6
+	XORQ         CX, CX
+	LEAQ         -32(AX), R9
+	CMPQ         CX, R9
+	JGT          softmax32_wide_done3
+
+softmax32_wide_loop2:
+	VMOVUPS (DX)(CX*4), Z7
+	VMAXPS  Z7, Z5, Z5
+	VMOVUPS 64(DX)(CX*4), Z7
+	VMAXPS  Z7, Z6, Z6
+	ADDQ    $0x20, CX
+	CMPQ    CX, R9
+	JLE     softmax32_wide_loop2
+
+softmax32_wide_done3:
+	LEAQ -16(AX), R9
+	CMPQ CX, R9
+	JGT  softmax32_wide_done5
+
+softmax32_wide_loop4:
+	VMOVUPS (DX)(CX*4), Z7
+	VMAXPS  Z7, Z5, Z5
+	ADDQ    $0x10, CX
+	CMPQ    CX, R9
+	JLE     softmax32_wide_loop4
+
+softmax32_wide_done5:
+	MOVQ      AX, R9
+	SUBQ      CX, R9
+	JZ        softmax32_wide_end6
+	MOVQ      $-1, R10
+	BZHIQ     R9, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (DX)(CX*4), K1, Z7
+	VBLENDMPS Z7, Z4, K1, Z8
+	VMAXPS    Z8, Z6, Z6
+
+softmax32_wide_end6:
+	VMAXPS        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VMAXPS        Y4, Y5, Y4
+	VEXTRACTF32X4 $0x01, Y4, X5
+	VMAXPS        X5, X4, X5
+	VPERMILPS     $0x4e, X5, X4
+	VMAXPS        X4, X5, X5
+	VPERMILPS     $0xb1, X5, X4
+	VMAXPS        X4, X5, X5
+	VBROADCASTSS  X5, Z4
+	VMULPS        Z3, Z4, Z4
+	VMOVSS        X4, (DI)
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	XORQ          CX, CX
+	LEAQ          -32(AX), R9
+	CMPQ          CX, R9
+	JGT           softmax32_wide_done8
+
+softmax32_wide_loop7:
+	VMOVUPS           (DX)(CX*4), Z5
+	VFMSUB213PS       Z4, Z3, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
+	VMINPS            Z5, Z0, Z5
+	VMAXPS            Z5, Z1, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z5
+	VBROADCASTSS      const3ab68883<>+0(SB), Z7
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VSCALEFPS.Z       Z6, Z7, K1, Z7
+	VMOVUPS           Z7, (DX)(CX*4)
+	VADDPS            Z7, Z9, Z9
+	VMOVUPS           64(DX)(CX*4), Z5
+	VFMSUB213PS       Z4, Z3, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
+	VMINPS            Z5, Z0, Z5
+	VMAXPS            Z5, Z1, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z5
+	VBROADCASTSS      const3ab68883<>+0(SB), Z7
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VSCALEFPS.Z       Z6, Z7, K1, Z7
+	VMOVUPS           Z7, 64(DX)(CX*4)
+	VADDPS            Z7, Z10, Z10
+	ADDQ              $0x20, CX
+	CMPQ              CX, R9
+	JLE               softmax32_wide_loop7
+
+softmax32_wide_done8:
+	LEAQ -16(AX), R9
+	CMPQ CX, R9
+	JGT  softmax32_wide_done10
+
+softmax32_wide_loop9:
+	VMOVUPS           (DX)(CX*4), Z5
+	VFMSUB213PS       Z4, Z3, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
+	VMINPS            Z5, Z0, Z5
+	VMAXPS            Z5, Z1, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z5
+	VBROADCASTSS      const3ab68883<>+0(SB), Z7
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VFMADD213PS       Z2, Z5, Z7
+	VSCALEFPS.Z       Z6, Z7, K1, Z7
+	VMOVUPS           Z7, (DX)(CX*4)
+	VADDPS            Z7, Z9, Z9
+	ADDQ              $0x10, CX
+	CMPQ              CX, R9
+	JLE               softmax32_wide_loop9
+
+softmax32_wide_done10:
+	MOVQ              AX, R9
+	SUBQ              CX, R9
+	JZ                softmax32_wide_end11
+	MOVQ              $-1, R10
+	BZHIQ             R9, R10, R10
+	KMOVW             R10, K1
+	VMOVUPS.Z         (DX)(CX*4), K1, Z5
+	VFMSUB213PS       Z4, Z3, Z5
+	VCMPPS            $0x15, Z1, Z5, K2
+	VMINPS            Z5, Z0, Z4
+	VMAXPS            Z4, Z1, Z4
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z4, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z4
+	VBROADCASTSS      const3ab68883<>+0(SB), Z6
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z6
+	VFMADD213PS       Z2, Z4, Z6
+	VFMADD213PS       Z2, Z4, Z6
+	VSCALEFPS.Z       Z5, Z6, K2, Z6
+	VMOVUPS           Z6, K1, (DX)(CX*4)
+	VMOVAPS.Z         Z6, K1, Z6
+	VADDPS            Z6, Z10, Z10
+
+softmax32_wide_end11:
+	VADDPS        Z10, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z9, Y4
+	VADDPS        Y4, Y9, Y4
+	VEXTRACTF32X4 $0x01, Y4, X5
+	VADDPS        X5, X4, X5
+	VPERMILPS     $0x4e, X5, X4
+	VADDPS        X4, X5, X5
+	VPERMILPS     $0xb1, X5, X4
+	VADDPS        X4, X5, X5
+	VMOVSS        X5, (R8)
+	ADDQ          BX, DX
+	ADDQ          $0x04, DI
+	ADDQ          $0x04, R8
+	DECQ          SI
+	JNZ           softmax32_wide_row1
+	VZEROUPPER
+	RET
+
+softmax32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), DX
+	VBROADCASTSS const42b20000<>+0(SB), Y0
+	VBROADCASTSS constc2800000<>+0(SB), Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VBROADCASTSS s+16(FP), Y3
+	MOVQ         ld+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	SHLQ         $0x02, BX
+	MOVQ         m+40(FP), DI
+	MOVQ         z+48(FP), R8
+
+softmax32_narrow_row1:
+	VBROADCASTSS constff800000<>+0(SB), Y4
+	VBROADCASTSS constff800000<>+0(SB), Y5
+	VBROADCASTSS constff800000<>+0(SB), Y6
+	XORQ         CX, CX
+	LEAQ         -16(AX), R9
+	CMPQ         CX, R9
+	JGT          softmax32_narrow_done3
+
+softmax32_narrow_loop2:
+	VMOVUPS (DX)(CX*4), Y7
+	VMAXPS  Y7, Y5, Y5
+	VMOVUPS 32(DX)(CX*4), Y7
+	VMAXPS  Y7, Y6, Y6
+	ADDQ    $0x10, CX
+	CMPQ    CX, R9
+	JLE     softmax32_narrow_loop2
+
+softmax32_narrow_done3:
+	LEAQ -8(AX), R9
+	CMPQ CX, R9
+	JGT  softmax32_narrow_done5
+
+softmax32_narrow_loop4:
+	VMOVUPS (DX)(CX*4), Y7
+	VMAXPS  Y7, Y5, Y5
+	ADDQ    $0x08, CX
+	CMPQ    CX, R9
+	JLE     softmax32_narrow_loop4
+
+softmax32_narrow_done5:
+	MOVQ       AX, R9
+	SUBQ       CX, R9
+	JZ         softmax32_narrow_end6
+	LEAQ       edge<>+0(SB), R10
+	NEGQ       R9
+	VMOVUPS    32(R10)(R9*4), Y7
+	VMASKMOVPS (DX)(CX*4), Y7, Y8
+	VBLENDVPS  Y7, Y8, Y4, Y4
+	VMAXPS     Y4, Y6, Y6
+
+softmax32_narrow_end6:
+	VMAXPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X4
+	VMAXPS       X4, X5, X4
+	VPERMILPS    $0x4e, X4, X5
+	VMAXPS       X5, X4, X4
+	VPERMILPS    $0xb1, X4, X5
+	VMAXPS       X5, X4, X4
+	VBROADCASTSS X4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVSS       X4, (DI)
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	XORQ         CX, CX
+	LEAQ         -16(AX), R9
+	CMPQ         CX, R9
+	JGT          softmax32_narrow_done8
+
+softmax32_narrow_loop7:
+	VMOVUPS      (DX)(CX*4), Y7
+	VFMSUB213PS  Y4, Y3, Y7
+	VCMPPS       $0x15, Y1, Y7, Y8
+	VMINPS       Y7, Y0, Y7
+	VMAXPS       Y7, Y1, Y7
+	VMULPS       const3fb8aa3b<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y7
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y7
+	VBROADCASTSS const3ab68883<>+0(SB), Y10
+	VFMADD213PS  const3c0905b6<>+0(SB), Y7, Y10
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y7, Y10
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y7, Y10
+	VFMADD213PS  const3f000000<>+0(SB), Y7, Y10
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y2, Y7, Y10
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y7
+	VPSUBD       Y7, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VANDPS       Y8, Y10, Y10
+	VMOVUPS      Y10, (DX)(CX*4)
+	VADDPS       Y10, Y5, Y5
+	VMOVUPS      32(DX)(CX*4), Y7
+	VFMSUB213PS  Y4, Y3, Y7
+	VCMPPS       $0x15, Y1, Y7, Y8
+	VMINPS       Y7, Y0, Y7
+	VMAXPS       Y7, Y1, Y7
+	VMULPS       const3fb8aa3b<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y7
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y7
+	VBROADCASTSS const3ab68883<>+0(SB), Y10
+	VFMADD213PS  const3c0905b6<>+0(SB), Y7, Y10
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y7, Y10
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y7, Y10
+	VFMADD213PS  const3f000000<>+0(SB), Y7, Y10
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y2, Y7, Y10
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y7
+	VPSUBD       Y7, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VANDPS       Y8, Y10, Y10
+	VMOVUPS      Y10, 32(DX)(CX*4)
+	VADDPS       Y10, Y6, Y6
+	ADDQ         $0x10, CX
+	CMPQ         CX, R9
+	JLE          softmax32_narrow_loop7
+
+softmax32_narrow_done8:
+	LEAQ -8(AX), R9
+	CMPQ CX, R9
+	JGT  softmax32_narrow_done10
+
+softmax32_narrow_loop9:
+	VMOVUPS      (DX)(CX*4), Y7
+	VFMSUB213PS  Y4, Y3, Y7
+	VCMPPS       $0x15, Y1, Y7, Y8
+	VMINPS       Y7, Y0, Y7
+	VMAXPS       Y7, Y1, Y7
+	VMULPS       const3fb8aa3b<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y7
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y7
+	VBROADCASTSS const3ab68883<>+0(SB), Y10
+	VFMADD213PS  const3c0905b6<>+0(SB), Y7, Y10
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y7, Y10
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y7, Y10
+	VFMADD213PS  const3f000000<>+0(SB), Y7, Y10
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y2, Y7, Y10
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y7
+	VPSUBD       Y7, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VANDPS       Y8, Y10, Y10
+	VMOVUPS      Y10, (DX)(CX*4)
+	VADDPS       Y10, Y5, Y5
+	ADDQ         $0x08, CX
+	CMPQ         CX, R9
+	JLE          softmax32_narrow_loop9
+
+softmax32_narrow_done10:
+	MOVQ         AX, R9
+	SUBQ         CX, R9
+	JZ           softmax32_narrow_end11
+	LEAQ         edge<>+0(SB), R10
+	NEGQ         R9
+	VMOVUPS      32(R10)(R9*4), Y7
+	VMASKMOVPS   (DX)(CX*4), Y7, Y8
+	VFMSUB213PS  Y4, Y3, Y8
+	VCMPPS       $0x15, Y1, Y8, Y4
+	VMINPS       Y8, Y0, Y8
+	VMAXPS       Y8, Y1, Y8
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y8
+	VBROADCASTSS const3ab68883<>+0(SB), Y10
+	VFMADD213PS  const3c0905b6<>+0(SB), Y8, Y10
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y8, Y10
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y8, Y10
+	VFMADD213PS  const3f000000<>+0(SB), Y8, Y10
+	VFMADD213PS  Y2, Y8, Y10
+	VFMADD213PS  Y2, Y8, Y10
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y8
+	VPSUBD       Y8, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VANDPS       Y4, Y10, Y10
+	VMASKMOVPS   Y10, Y7, (DX)(CX*4)
+	VANDPS       Y10, Y7, Y10
+	VADDPS       Y10, Y6, Y6
+
+softmax32_narrow_end11:
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X4
+	VPERMILPS    $0x4e, X4, X5
+	VADDPS       X5, X4, X4
+	VPERMILPS    $0xb1, X4, X5
+	VADDPS       X5, X4, X4
+	VMOVSS       X4, (R8)
+	ADDQ         BX, DX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         SI
+	JNZ          softmax32_narrow_row1
+	VZEROUPPER
+	RET
+
+// func softmaxGrad32(n int, x *float32, dp *float32, s float32, ld int, rows int, m *float32, r *float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, FMA3
+TEXT ·softmaxGrad32(SB), NOSPLIT, $0-64
+	CMPB         ·isa+0(SB), $0x02
+	JNE          softmaxGrad32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), DX
+	MOVQ         dp+16(FP), BX
+	VBROADCASTSS const42b20000<>+0(SB), Z0
+	VBROADCASTSS constc2800000<>+0(SB), Z1
+	VBROADCASTSS const3f800000<>+0(SB), Z2
+	VBROADCASTSS s+24(FP), Z3
+	MOVQ         ld+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	SHLQ         $0x02, SI
+	MOVQ         m+48(FP), R8
+	MOVQ         r+56(FP), R9
+
+softmaxGrad32_wide_row1:
+	VBROADCASTSS (R8), Z4
+	VBROADCASTSS (R9), Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	XORQ         CX, CX
+	LEAQ         -32(AX), R10
+	CMPQ         CX, R10
+	JGT          softmaxGrad32_wide_done3
+
+softmaxGrad32_wide_loop2:
+	VMOVUPS           (DX)(CX*4), Z8
+	VFMSUB213PS       Z4, Z3, Z8
+	VCMPPS            $0x15, Z1, Z8, K1
+	VMINPS            Z8, Z0, Z8
+	VMAXPS            Z8, Z1, Z8
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z8, Z9
+	VRNDSCALEPS       $0x08, Z9, Z9
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z9, Z8
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z9, Z8
+	VBROADCASTSS      const3ab68883<>+0(SB), Z10
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z8, Z10
+	VFMADD213PS       Z2, Z8, Z10
+	VFMADD213PS       Z2, Z8, Z10
+	VSCALEFPS.Z       Z9, Z10, K1, Z10
+	VMULPS            Z5, Z10, Z10
+	VMOVUPS           Z10, (DX)(CX*4)
+	VFMADD231PS       (BX)(CX*4), Z10, Z6
+	VMOVUPS           64(DX)(CX*4), Z8
+	VFMSUB213PS       Z4, Z3, Z8
+	VCMPPS            $0x15, Z1, Z8, K1
+	VMINPS            Z8, Z0, Z8
+	VMAXPS            Z8, Z1, Z8
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z8, Z9
+	VRNDSCALEPS       $0x08, Z9, Z9
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z9, Z8
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z9, Z8
+	VBROADCASTSS      const3ab68883<>+0(SB), Z10
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z8, Z10
+	VFMADD213PS       Z2, Z8, Z10
+	VFMADD213PS       Z2, Z8, Z10
+	VSCALEFPS.Z       Z9, Z10, K1, Z10
+	VMULPS            Z5, Z10, Z10
+	VMOVUPS           Z10, 64(DX)(CX*4)
+	VFMADD231PS       64(BX)(CX*4), Z10, Z7
+	ADDQ              $0x20, CX
+	CMPQ              CX, R10
+	JLE               softmaxGrad32_wide_loop2
+
+softmaxGrad32_wide_done3:
+	LEAQ -16(AX), R10
+	CMPQ CX, R10
+	JGT  softmaxGrad32_wide_done5
+
+softmaxGrad32_wide_loop4:
+	VMOVUPS           (DX)(CX*4), Z8
+	VFMSUB213PS       Z4, Z3, Z8
+	VCMPPS            $0x15, Z1, Z8, K1
+	VMINPS            Z8, Z0, Z8
+	VMAXPS            Z8, Z1, Z8
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z8, Z9
+	VRNDSCALEPS       $0x08, Z9, Z9
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z9, Z8
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z9, Z8
+	VBROADCASTSS      const3ab68883<>+0(SB), Z10
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z8, Z10
+	VFMADD213PS       Z2, Z8, Z10
+	VFMADD213PS       Z2, Z8, Z10
+	VSCALEFPS.Z       Z9, Z10, K1, Z10
+	VMULPS            Z5, Z10, Z10
+	VMOVUPS           Z10, (DX)(CX*4)
+	VFMADD231PS       (BX)(CX*4), Z10, Z6
+	ADDQ              $0x10, CX
+	CMPQ              CX, R10
+	JLE               softmaxGrad32_wide_loop4
+
+softmaxGrad32_wide_done5:
+	MOVQ              AX, R10
+	SUBQ              CX, R10
+	JZ                softmaxGrad32_wide_end6
+	MOVQ              $-1, R11
+	BZHIQ             R10, R11, R11
+	KMOVW             R11, K1
+	VMOVUPS.Z         (DX)(CX*4), K1, Z8
+	VFMSUB213PS       Z4, Z3, Z8
+	VCMPPS            $0x15, Z1, Z8, K2
+	VMINPS            Z8, Z0, Z4
+	VMAXPS            Z4, Z1, Z4
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z4, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z8, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z8, Z4
+	VBROADCASTSS      const3ab68883<>+0(SB), Z9
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z9
+	VFMADD213PS       Z2, Z4, Z9
+	VFMADD213PS       Z2, Z4, Z9
+	VSCALEFPS.Z       Z8, Z9, K2, Z9
+	VMULPS            Z5, Z9, Z9
+	VMOVUPS           Z9, K1, (DX)(CX*4)
+	VMOVUPS.Z         (BX)(CX*4), K1, Z4
+	VFMADD231PS       Z4, Z9, Z7
+
+softmaxGrad32_wide_end6:
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y4
+	VADDPS        Y4, Y6, Y4
+	VEXTRACTF32X4 $0x01, Y4, X5
+	VADDPS        X5, X4, X5
+	VPERMILPS     $0x4e, X5, X4
+	VADDPS        X4, X5, X5
+	VPERMILPS     $0xb1, X5, X4
+	VADDPS        X4, X5, X5
+	VBROADCASTSS  X5, Z4
+	XORQ          CX, CX
+	LEAQ          -32(AX), R10
+	CMPQ          CX, R10
+	JGT           softmaxGrad32_wide_done8
+
+softmaxGrad32_wide_loop7:
+	VMOVUPS (DX)(CX*4), Z5
+	VMOVUPS (BX)(CX*4), Z8
+	VSUBPS  Z4, Z8, Z8
+	VMULPS  Z3, Z5, Z5
+	VMULPS  Z5, Z8, Z8
+	VMOVUPS Z8, (BX)(CX*4)
+	VMOVUPS 64(DX)(CX*4), Z5
+	VMOVUPS 64(BX)(CX*4), Z8
+	VSUBPS  Z4, Z8, Z8
+	VMULPS  Z3, Z5, Z5
+	VMULPS  Z5, Z8, Z8
+	VMOVUPS Z8, 64(BX)(CX*4)
+	ADDQ    $0x20, CX
+	CMPQ    CX, R10
+	JLE     softmaxGrad32_wide_loop7
+
+softmaxGrad32_wide_done8:
+	LEAQ -16(AX), R10
+	CMPQ CX, R10
+	JGT  softmaxGrad32_wide_done10
+
+softmaxGrad32_wide_loop9:
+	VMOVUPS (DX)(CX*4), Z5
+	VMOVUPS (BX)(CX*4), Z8
+	VSUBPS  Z4, Z8, Z8
+	VMULPS  Z3, Z5, Z5
+	VMULPS  Z5, Z8, Z8
+	VMOVUPS Z8, (BX)(CX*4)
+	ADDQ    $0x10, CX
+	CMPQ    CX, R10
+	JLE     softmaxGrad32_wide_loop9
+
+softmaxGrad32_wide_done10:
+	MOVQ      AX, R10
+	SUBQ      CX, R10
+	JZ        softmaxGrad32_wide_end11
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (DX)(CX*4), K1, Z5
+	VMOVUPS.Z (BX)(CX*4), K1, Z8
+	VSUBPS    Z4, Z8, Z8
+	VMULPS    Z3, Z5, Z5
+	VMULPS    Z5, Z8, Z8
+	VMOVUPS   Z8, K1, (BX)(CX*4)
+
+softmaxGrad32_wide_end11:
+	ADDQ SI, DX
+	ADDQ SI, BX
+	ADDQ $0x04, R8
+	ADDQ $0x04, R9
+	DECQ DI
+	JNZ  softmaxGrad32_wide_row1
+	VZEROUPPER
+	RET
+
+softmaxGrad32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), DX
+	MOVQ         dp+16(FP), BX
+	VBROADCASTSS const42b20000<>+0(SB), Y0
+	VBROADCASTSS constc2800000<>+0(SB), Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VBROADCASTSS s+24(FP), Y3
+	MOVQ         ld+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	SHLQ         $0x02, SI
+	MOVQ         m+48(FP), R8
+	MOVQ         r+56(FP), R9
+
+softmaxGrad32_narrow_row1:
+	VBROADCASTSS (R8), Y4
+	VBROADCASTSS (R9), Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	XORQ         CX, CX
+	LEAQ         -16(AX), R10
+	CMPQ         CX, R10
+	JGT          softmaxGrad32_narrow_done3
+
+softmaxGrad32_narrow_loop2:
+	VMOVUPS      (DX)(CX*4), Y8
+	VFMSUB213PS  Y4, Y3, Y8
+	VCMPPS       $0x15, Y1, Y8, Y9
+	VMINPS       Y8, Y0, Y8
+	VMAXPS       Y8, Y1, Y8
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y8
+	VBROADCASTSS const3ab68883<>+0(SB), Y11
+	VFMADD213PS  const3c0905b6<>+0(SB), Y8, Y11
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y8, Y11
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y8, Y11
+	VFMADD213PS  const3f000000<>+0(SB), Y8, Y11
+	VFMADD213PS  Y2, Y8, Y11
+	VFMADD213PS  Y2, Y8, Y11
+	VCVTPS2DQ    Y10, Y10
+	VPSRAD       $0x01, Y10, Y8
+	VPSUBD       Y8, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y11, Y11
+	VPADDD       const0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VANDPS       Y9, Y11, Y11
+	VMULPS       Y5, Y11, Y11
+	VMOVUPS      Y11, (DX)(CX*4)
+	VFMADD231PS  (BX)(CX*4), Y11, Y6
+	VMOVUPS      32(DX)(CX*4), Y8
+	VFMSUB213PS  Y4, Y3, Y8
+	VCMPPS       $0x15, Y1, Y8, Y9
+	VMINPS       Y8, Y0, Y8
+	VMAXPS       Y8, Y1, Y8
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y8
+	VBROADCASTSS const3ab68883<>+0(SB), Y11
+	VFMADD213PS  const3c0905b6<>+0(SB), Y8, Y11
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y8, Y11
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y8, Y11
+	VFMADD213PS  const3f000000<>+0(SB), Y8, Y11
+	VFMADD213PS  Y2, Y8, Y11
+	VFMADD213PS  Y2, Y8, Y11
+	VCVTPS2DQ    Y10, Y10
+	VPSRAD       $0x01, Y10, Y8
+	VPSUBD       Y8, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y11, Y11
+	VPADDD       const0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VANDPS       Y9, Y11, Y11
+	VMULPS       Y5, Y11, Y11
+	VMOVUPS      Y11, 32(DX)(CX*4)
+	VFMADD231PS  32(BX)(CX*4), Y11, Y7
+	ADDQ         $0x10, CX
+	CMPQ         CX, R10
+	JLE          softmaxGrad32_narrow_loop2
+
+softmaxGrad32_narrow_done3:
+	LEAQ -8(AX), R10
+	CMPQ CX, R10
+	JGT  softmaxGrad32_narrow_done5
+
+softmaxGrad32_narrow_loop4:
+	VMOVUPS      (DX)(CX*4), Y8
+	VFMSUB213PS  Y4, Y3, Y8
+	VCMPPS       $0x15, Y1, Y8, Y9
+	VMINPS       Y8, Y0, Y8
+	VMAXPS       Y8, Y1, Y8
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y8
+	VBROADCASTSS const3ab68883<>+0(SB), Y11
+	VFMADD213PS  const3c0905b6<>+0(SB), Y8, Y11
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y8, Y11
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y8, Y11
+	VFMADD213PS  const3f000000<>+0(SB), Y8, Y11
+	VFMADD213PS  Y2, Y8, Y11
+	VFMADD213PS  Y2, Y8, Y11
+	VCVTPS2DQ    Y10, Y10
+	VPSRAD       $0x01, Y10, Y8
+	VPSUBD       Y8, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y11, Y11
+	VPADDD       const0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VANDPS       Y9, Y11, Y11
+	VMULPS       Y5, Y11, Y11
+	VMOVUPS      Y11, (DX)(CX*4)
+	VFMADD231PS  (BX)(CX*4), Y11, Y6
+	ADDQ         $0x08, CX
+	CMPQ         CX, R10
+	JLE          softmaxGrad32_narrow_loop4
+
+softmaxGrad32_narrow_done5:
+	MOVQ         AX, R10
+	SUBQ         CX, R10
+	JZ           softmaxGrad32_narrow_end6
+	LEAQ         edge<>+0(SB), R11
+	NEGQ         R10
+	VMOVUPS      32(R11)(R10*4), Y8
+	VMASKMOVPS   (DX)(CX*4), Y8, Y9
+	VFMSUB213PS  Y4, Y3, Y9
+	VCMPPS       $0x15, Y1, Y9, Y4
+	VMINPS       Y9, Y0, Y9
+	VMAXPS       Y9, Y1, Y9
+	VMULPS       const3fb8aa3b<>+0(SB), Y9, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y9
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y9
+	VBROADCASTSS const3ab68883<>+0(SB), Y11
+	VFMADD213PS  const3c0905b6<>+0(SB), Y9, Y11
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y9, Y11
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y9, Y11
+	VFMADD213PS  const3f000000<>+0(SB), Y9, Y11
+	VFMADD213PS  Y2, Y9, Y11
+	VFMADD213PS  Y2, Y9, Y11
+	VCVTPS2DQ    Y10, Y10
+	VPSRAD       $0x01, Y10, Y9
+	VPSUBD       Y9, Y10, Y10
+	VPADDD       const0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VPADDD       const0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VANDPS       Y4, Y11, Y11
+	VMULPS       Y5, Y11, Y11
+	VMASKMOVPS   Y11, Y8, (DX)(CX*4)
+	VMASKMOVPS   (BX)(CX*4), Y8, Y4
+	VFMADD231PS  Y4, Y11, Y7
+
+softmaxGrad32_narrow_end6:
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X4
+	VADDPS       X4, X6, X4
+	VPERMILPS    $0x4e, X4, X5
+	VADDPS       X5, X4, X4
+	VPERMILPS    $0xb1, X4, X5
+	VADDPS       X5, X4, X4
+	VBROADCASTSS X4, Y4
+	XORQ         CX, CX
+	LEAQ         -16(AX), R10
+	CMPQ         CX, R10
+	JGT          softmaxGrad32_narrow_done8
+
+softmaxGrad32_narrow_loop7:
+	VMOVUPS (DX)(CX*4), Y5
+	VMOVUPS (BX)(CX*4), Y6
+	VSUBPS  Y4, Y6, Y6
+	VMULPS  Y3, Y5, Y5
+	VMULPS  Y5, Y6, Y6
+	VMOVUPS Y6, (BX)(CX*4)
+	VMOVUPS 32(DX)(CX*4), Y5
+	VMOVUPS 32(BX)(CX*4), Y6
+	VSUBPS  Y4, Y6, Y6
+	VMULPS  Y3, Y5, Y5
+	VMULPS  Y5, Y6, Y6
+	VMOVUPS Y6, 32(BX)(CX*4)
+	ADDQ    $0x10, CX
+	CMPQ    CX, R10
+	JLE     softmaxGrad32_narrow_loop7
+
+softmaxGrad32_narrow_done8:
+	LEAQ -8(AX), R10
+	CMPQ CX, R10
+	JGT  softmaxGrad32_narrow_done10
+
+softmaxGrad32_narrow_loop9:
+	VMOVUPS (DX)(CX*4), Y5
+	VMOVUPS (BX)(CX*4), Y6
+	VSUBPS  Y4, Y6, Y6
+	VMULPS  Y3, Y5, Y5
+	VMULPS  Y5, Y6, Y6
+	VMOVUPS Y6, (BX)(CX*4)
+	ADDQ    $0x08, CX
+	CMPQ    CX, R10
+	JLE     softmaxGrad32_narrow_loop9
+
+softmaxGrad32_narrow_done10:
+	MOVQ       AX, R10
+	SUBQ       CX, R10
+	JZ         softmaxGrad32_narrow_end11
+	LEAQ       edge<>+0(SB), R11
+	NEGQ       R10
+	VMOVUPS    32(R11)(R10*4), Y5
+	VMASKMOVPS (DX)(CX*4), Y5, Y6
+	VMASKMOVPS (BX)(CX*4), Y5, Y7
+	VSUBPS     Y4, Y7, Y7
+	VMULPS     Y3, Y6, Y6
+	VMULPS     Y6, Y7, Y7
+	VMASKMOVPS Y7, Y5, (BX)(CX*4)
+
+softmaxGrad32_narrow_end11:
+	ADDQ SI, DX
+	ADDQ SI, BX
+	ADDQ $0x04, R8
+	ADDQ $0x04, R9
+	DECQ DI
+	JNZ  softmaxGrad32_narrow_row1
 	VZEROUPPER
 	RET
 

@@ -92,13 +92,6 @@ func arithmetic() {
 		VADDPS(f.in("db"), dy, dy)
 		f.store(dy, "db")
 	})
-	elementwise("softmaxGrad32", "softmaxGrad32 is SoftmaxGrad.", "dp p", "s d", func(f *function, s []VecVirtual) {
-		dp := f.load("dp")
-		VSUBPS(s[1], dp, dp)
-		VMULPS(f.in("p"), dp, dp)
-		VMULPS(s[0], dp, dp)
-		f.store(dp, "dp")
-	})
 	elementwise("rotate32", "rotate32 is Rotate.", "y1 y2 x1 x2 cos sin", "", rotate(VFNMADD231PS, VFMADD231PS))
 	elementwise("rotateBack32", "rotateBack32 is RotateBack.", "y1 y2 x1 x2 cos sin", "", rotate(VFMADD231PS, VFNMADD231PS))
 }

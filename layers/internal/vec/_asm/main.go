@@ -17,6 +17,7 @@ func main() {
 	mixes()
 	arithmetic()
 	exponentials()
+	softmax()
 	losses()
 	Generate()
 	writeStubs(*generic)

@@ -87,12 +87,12 @@ func (s *ssd[T]) forward(h *head[T], w *ssdScratch[T]) {
 		s.cumulate(h, w, c0, q)
 		x, b, c, y := h.x[c0*s.ldx:], h.b[c0*s.ldx:], h.c[c0*s.ldx:], h.y[c0*s.ldy:]
 		gemm.Gemm(nil, gemm.NT, q, q, N, c, s.ldx, b, s.ldx, w.m, q, false)
+		vec.DecayRows(w.m, q, w.high[:q], w.low[:q], w.delta[:q])
 		for i := range q {
 			lo, _ := h.first(c0, i)
 			row := w.m[i*q : (i+1)*q]
 			clear(row[:lo])
 			clear(row[i+1:])
-			w.decay(row, w.delta, lo, i)
 			row[i] += h.skip
 		}
 		gemm.Gemm(nil, gemm.NN, q, P, q, w.m, q, x, s.ldx, y, s.ldy, false)
@@ -117,16 +117,11 @@ func (s *ssd[T]) cumulate(h *head[T], w *ssdScratch[T], c0, q int) {
 	}
 }
 
-// decay sets x[j] *= exp(cum[i]-cum[j])·by[j] for lo ≤ j ≤ i.
-func (w *ssdScratch[T]) decay(x, by []T, lo, i int) {
-	vec.Decay(x[lo:i+1], w.high[lo:i+1], w.low[lo:i+1], by[lo:i+1], w.high[i], w.low[i])
-}
-
 // toLast sets e[j] = exp(cum_last-cum[j]) and w[j] = e[j]·Δ[j], what is left of token j
 // and what its x⊗B counts in the state after the chunk, for lo ≤ j < q.
 func (w *ssdScratch[T]) toLast(lo, q int) {
 	copy(w.e[lo:q], w.ones[lo:q])
-	w.decay(w.e, w.ones, lo, q-1)
+	vec.Decay(w.e[lo:q], w.high[lo:q], w.low[lo:q], w.ones[lo:q], w.high[q-1], w.low[q-1])
 	vec.Mul(w.w[lo:q], w.e[lo:q], w.delta[lo:q])
 }
 

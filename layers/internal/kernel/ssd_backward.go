@@ -66,7 +66,6 @@ func (s *ssd[T]) backward(h *head[T], g *headGrad[T], w *ssdScratch[T], k int) {
 	g.da, g.dskip = 0, 0
 	s.cumulate(h, w, c0, q)
 	clear(w.dcum[:q])
-	clear(w.dlog[:q])
 	clear(w.ddt[:q])
 	s.insideBackward(h, g, w, c0, q)
 	s.stateBackward(h, g, w, c0, q)
@@ -88,7 +87,7 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 	}
 	copy(w.m, w.cb[:q*q])
 	gemm.Gemm(nil, gemm.NT, q, q, P, dy, s.ldy, x, s.ldx, w.dm, q, false)
-	for i := q - 1; i >= 0; i-- {
+	for i := range q {
 		lo, _ := h.first(c0, i)
 		m, dm := w.m[i*q:(i+1)*q], w.dm[i*q:(i+1)*q]
 		clear(m[:lo])
@@ -96,10 +95,11 @@ func (s *ssd[T]) insideBackward(h *head[T], g *headGrad[T], w *ssdScratch[T], c0
 		clear(dm[:lo])
 		clear(dm[i+1:])
 		g.dskip += dm[i]
-		// ∂M⊙M is the gradient of the exponent and, over Δ_j, of Δ_j.
-		vec.DecayGrad(m[lo:i+1], dm[lo:i+1], w.ddt[lo:i+1], w.high[lo:i+1], w.low[lo:i+1], w.delta[lo:i+1], w.high[i], w.low[i])
-		m[i] += h.skip
-		w.dlog[i] = vec.Sum(w.ddt[lo:i]) // rows i and later, tokens before i
+	}
+	// ∂M⊙M is the gradient of the exponent and, over Δ_j, of Δ_j.
+	vec.DecayRowsGrad(w.m, w.dm, q, w.ddt[:q], w.dlog[:q], w.high[:q], w.low[:q], w.delta[:q])
+	for i := range q {
+		w.m[i*q+i] += h.skip
 	}
 	for j, d := range w.delta[:q] { // so far ddt holds Σ_i ∂M⊙M; Δ may be 0 only by underflow
 		if d > 0 {

@@ -1,6 +1,7 @@
 package vec
 
 import (
+	"fmt"
 	"math"
 
 	"stillhouse/layers/tensor"
@@ -50,19 +51,48 @@ func Decay[T tensor.Float](y, high, low, w []T, h, l T) {
 	}
 }
 
-// DecayGrad is Decay of y and, dy being the gradient of the result, of dy too; between
-// them it adds dy[i]·y[i], the exponent's gradient, to sum[i].
-func DecayGrad[T tensor.Float](y, dy, sum, high, low, w []T, h, l T) {
-	if accelerated[T]() {
-		n := len(y)
-		decayGrad32(n, at(y, n), at(dy, n), at(sum, n), at(high, n), at(low, n), at(w, n), float32(h), float32(l))
+// DecayRows is Decay of the lower triangle of a matrix y whose rows are ld apart, with h
+// and l those of the row: y[i,j] *= exp(cum[i]-cum[j])·w[j] for j ≤ i < len(w), where
+// cum = high + low.
+func DecayRows[T tensor.Float](y []T, ld int, high, low, w []T) {
+	n := len(w)
+	checkTriangle("DecayRows", y, ld, n)
+	if accelerated[T]() && n > 0 {
+		decayRows32(n, at(y, (n-1)*ld+n), at(high, n), at(low, n), at(w, n), ld)
 		return
 	}
-	for i := range y {
-		e := weight((h-high[i])+(l-low[i])) * w[i]
-		y[i] *= e
-		sum[i] += dy[i] * y[i]
-		dy[i] *= e
+	for i := range n {
+		Decay(y[i*ld:][:i+1], high, low, w, high[i], low[i])
+	}
+}
+
+// DecayRowsGrad is DecayRows of y and, dy being the gradient of the result, of dy too.
+// Between them it adds dy·y, the exponents' gradients, to sum, by columns and from the
+// last row to the first; before[i] is what columns before i have then from rows i and
+// later, Σ_{j<i} sum[j].
+func DecayRowsGrad[T tensor.Float](y, dy []T, ld int, sum, before, high, low, w []T) {
+	n := len(w)
+	checkTriangle("DecayRowsGrad", y, ld, n)
+	checkTriangle("DecayRowsGrad", dy, ld, n)
+	if accelerated[T]() && n > 0 {
+		decayRowsGrad32(n, at(y, (n-1)*ld+n), at(dy, (n-1)*ld+n), at(sum, n), at(high, n), at(low, n), at(w, n), at(before, n), ld)
+		return
+	}
+	for i := n - 1; i >= 0; i-- {
+		for j := range i + 1 {
+			at := i*ld + j
+			e := weight((high[i]-high[j])+(low[i]-low[j])) * w[j]
+			y[at] *= e
+			sum[j] += dy[at] * y[at]
+			dy[at] *= e
+		}
+		before[i] = Sum(sum[:i])
+	}
+}
+
+func checkTriangle[T tensor.Float](name string, y []T, ld, n int) {
+	if ld < n || n > 0 && len(y) < (n-1)*ld+n {
+		panic(fmt.Sprintf("vec: %s: %d elements for %d rows of as many, %d apart", name, len(y), n, ld))
 	}
 }
 

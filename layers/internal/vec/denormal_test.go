@@ -15,9 +15,19 @@ func TestWeightsAreNormalNumbersOrNothing(t *testing.T) {
 				fill(y, 1)
 				Decay(y, negated(x), make([]float32, n), ones(n), 0, 0)
 			},
-			"DecayGrad": func(y, x []float32) {
-				fill(y, 1)
-				DecayGrad(y, make([]float32, n), make([]float32, n), negated(x), make([]float32, n), ones(n), 0, 0)
+			"DecayRows": func(y, x []float32) { // its first column, so that rows decay
+				for i := range y {
+					one := []float32{1, 1, 1, 1}
+					DecayRows(one, 2, []float32{0, x[i]}, make([]float32, 2), ones(2))
+					y[i] = one[2]
+				}
+			},
+			"DecayRowsGrad": func(y, x []float32) {
+				for i := range y {
+					one, slope := []float32{1, 1, 1, 1}, make([]float32, 4)
+					DecayRowsGrad(one, slope, 2, make([]float32, 2), make([]float32, 2), []float32{0, x[i]}, make([]float32, 2), ones(2))
+					y[i] = one[2]
+				}
 			},
 			"ReverseKLRow": func(y, x []float32) { ReverseKLRow(y, x, x, 1, 0, 0) },
 		}

@@ -214,10 +214,15 @@ func swigluGrad32(n int, dg *float32, du *float32, dy *float32, gate *float32, u
 //go:noescape
 func decay32(n int, y *float32, high *float32, low *float32, w *float32, h float32, l float32)
 
-// decayGrad32 is DecayGrad.
+// decayRows32 is DecayRows.
 //
 //go:noescape
-func decayGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, h float32, l float32)
+func decayRows32(n int, y *float32, high *float32, low *float32, w *float32, ld int)
+
+// decayRowsGrad32 is DecayRowsGrad.
+//
+//go:noescape
+func decayRowsGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, before *float32, ld int)
 
 // expSum32 is ExpSum.
 //

@@ -172,7 +172,11 @@ func decay32(n int, y, high, low, w *float32, h, l float32) {
 	panic(unreachable)
 }
 
-func decayGrad32(n int, y, dy, sum, high, low, w *float32, h, l float32) {
+func decayRows32(n int, y, high, low, w *float32, ld int) {
+	panic(unreachable)
+}
+
+func decayRowsGrad32(n int, y, dy, sum, high, low, w, before *float32, ld int) {
 	panic(unreachable)
 }
 

@@ -10551,31 +10551,36 @@ DATA constc2800000<>+24(SB)/4, $0xc2800000
 DATA constc2800000<>+28(SB)/4, $0xc2800000
 GLOBL constc2800000<>(SB), RODATA|NOPTR, $32
 
-// func decayGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, h float32, l float32)
+// func decayRows32(n int, y *float32, high *float32, low *float32, w *float32, ld int)
 // Requires: AVX, AVX2, AVX512F, BMI2, FMA3
-TEXT ·decayGrad32(SB), NOSPLIT, $0-64
+TEXT ·decayRows32(SB), NOSPLIT, $0-48
 	CMPB         ·isa+0(SB), $0x02
-	JNE          decayGrad32_narrow
+	JNE          decayRows32_narrow
 	MOVQ         n+0(FP), AX
 	MOVQ         y+8(FP), DX
-	MOVQ         dy+16(FP), BX
-	MOVQ         sum+24(FP), SI
-	MOVQ         high+32(FP), DI
-	MOVQ         low+40(FP), R8
-	MOVQ         w+48(FP), R9
+	MOVQ         high+16(FP), BX
+	MOVQ         low+24(FP), SI
+	MOVQ         w+32(FP), DI
 	VBROADCASTSS const42b20000<>+0(SB), Z0
 	VBROADCASTSS constc2800000<>+0(SB), Z1
 	VBROADCASTSS const3f800000<>+0(SB), Z2
-	VBROADCASTSS h+56(FP), Z3
-	VBROADCASTSS l+60(FP), Z4
-	XORQ         CX, CX
-	LEAQ         -16(AX), R10
-	CMPQ         CX, R10
-	JGT          decayGrad32_wide_done2
+	MOVQ         ld+40(FP), R8
+	MOVQ         AX, R9
+	MOVQ         BX, R10
+	MOVQ         SI, R11
+	MOVQ         $0x00000001, AX
 
-decayGrad32_wide_loop1:
-	VSUBPS            (DI)(CX*4), Z3, Z5
-	VSUBPS            (R8)(CX*4), Z4, Z6
+decayRows32_wide_row1:
+	VBROADCASTSS (R10), Z3
+	VBROADCASTSS (R11), Z4
+	XORQ         CX, CX
+	LEAQ         -16(AX), R12
+	CMPQ         CX, R12
+	JGT          decayRows32_wide_done3
+
+decayRows32_wide_loop2:
+	VSUBPS            (BX)(CX*4), Z3, Z5
+	VSUBPS            (SI)(CX*4), Z4, Z6
 	VADDPS            Z6, Z5, Z5
 	VCMPPS            $0x15, Z1, Z5, K1
 	VMINPS            Z5, Z0, Z5
@@ -10592,63 +10597,311 @@ decayGrad32_wide_loop1:
 	VFMADD213PS       Z2, Z5, Z7
 	VFMADD213PS       Z2, Z5, Z7
 	VSCALEFPS.Z       Z6, Z7, K1, Z7
-	VMULPS            (R9)(CX*4), Z7, Z7
+	VMULPS            (DI)(CX*4), Z7, Z7
+	VMULPS            (DX)(CX*4), Z7, Z7
+	VMOVUPS           Z7, (DX)(CX*4)
+	ADDQ              $0x10, CX
+	CMPQ              CX, R12
+	JLE               decayRows32_wide_loop2
+
+decayRows32_wide_done3:
+	MOVQ              AX, R12
+	SUBQ              CX, R12
+	JZ                decayRows32_wide_end4
+	MOVQ              $-1, R13
+	BZHIQ             R12, R13, R13
+	KMOVW             R13, K1
+	VMOVUPS.Z         (BX)(CX*4), K1, Z5
+	VSUBPS            Z5, Z3, Z3
+	VMOVUPS.Z         (SI)(CX*4), K1, Z5
+	VSUBPS            Z5, Z4, Z4
+	VADDPS            Z4, Z3, Z3
+	VCMPPS            $0x15, Z1, Z3, K2
+	VMINPS            Z3, Z0, Z3
+	VMAXPS            Z3, Z1, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z3
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z3
+	VBROADCASTSS      const3ab68883<>+0(SB), Z5
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z3, Z5
+	VFMADD213PS       Z2, Z3, Z5
+	VFMADD213PS       Z2, Z3, Z5
+	VSCALEFPS.Z       Z4, Z5, K2, Z5
+	VMOVUPS.Z         (DI)(CX*4), K1, Z3
+	VMULPS            Z3, Z5, Z5
+	VMOVUPS.Z         (DX)(CX*4), K1, Z3
+	VMULPS            Z3, Z5, Z5
+	VMOVUPS           Z5, K1, (DX)(CX*4)
+
+decayRows32_wide_end4:
+	LEAQ (DX)(R8*4), DX
+	ADDQ $0x04, R10
+	ADDQ $0x04, R11
+	INCQ AX
+	CMPQ AX, R9
+	JLE  decayRows32_wide_row1
+	VZEROUPPER
+	RET
+
+decayRows32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         high+16(FP), BX
+	MOVQ         low+24(FP), SI
+	MOVQ         w+32(FP), DI
+	VBROADCASTSS const42b20000<>+0(SB), Y0
+	VBROADCASTSS constc2800000<>+0(SB), Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	MOVQ         ld+40(FP), R8
+	MOVQ         AX, R9
+	MOVQ         BX, R10
+	MOVQ         SI, R11
+	MOVQ         $0x00000001, AX
+
+decayRows32_narrow_row1:
+	VBROADCASTSS (R10), Y3
+	VBROADCASTSS (R11), Y4
+	XORQ         CX, CX
+	LEAQ         -8(AX), R12
+	CMPQ         CX, R12
+	JGT          decayRows32_narrow_done3
+
+decayRows32_narrow_loop2:
+	VSUBPS       (BX)(CX*4), Y3, Y5
+	VSUBPS       (SI)(CX*4), Y4, Y6
+	VADDPS       Y6, Y5, Y5
+	VCMPPS       $0x15, Y1, Y5, Y6
+	VMINPS       Y5, Y0, Y5
+	VMAXPS       Y5, Y1, Y5
+	VMULPS       const3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS const3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y5
+	VBROADCASTSS const3ab68883<>+0(SB), Y8
+	VFMADD213PS  const3c0905b6<>+0(SB), Y5, Y8
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y5, Y8
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y5, Y8
+	VFMADD213PS  const3f000000<>+0(SB), Y5, Y8
+	VFMADD213PS  Y2, Y5, Y8
+	VFMADD213PS  Y2, Y5, Y8
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y5
+	VPSUBD       Y5, Y7, Y7
+	VPADDD       const0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y8, Y8
+	VPADDD       const0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VANDPS       Y6, Y8, Y8
+	VMULPS       (DI)(CX*4), Y8, Y8
+	VMULPS       (DX)(CX*4), Y8, Y8
+	VMOVUPS      Y8, (DX)(CX*4)
+	ADDQ         $0x08, CX
+	CMPQ         CX, R12
+	JLE          decayRows32_narrow_loop2
+
+decayRows32_narrow_done3:
+	MOVQ         AX, R12
+	SUBQ         CX, R12
+	JZ           decayRows32_narrow_end4
+	LEAQ         edge<>+0(SB), R13
+	NEGQ         R12
+	VMOVUPS      32(R13)(R12*4), Y5
+	VMASKMOVPS   (BX)(CX*4), Y5, Y6
+	VSUBPS       Y6, Y3, Y3
+	VMASKMOVPS   (SI)(CX*4), Y5, Y6
+	VSUBPS       Y6, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VCMPPS       $0x15, Y1, Y3, Y4
+	VMINPS       Y3, Y0, Y3
+	VMAXPS       Y3, Y1, Y3
+	VMULPS       const3fb8aa3b<>+0(SB), Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS const3f318000<>+0(SB), Y6, Y3
+	VFNMADD231PS constb95e8083<>+0(SB), Y6, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y7
+	VFMADD213PS  const3c0905b6<>+0(SB), Y3, Y7
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y3, Y7
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y3, Y7
+	VFMADD213PS  const3f000000<>+0(SB), Y3, Y7
+	VFMADD213PS  Y2, Y3, Y7
+	VFMADD213PS  Y2, Y3, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y3
+	VPSUBD       Y3, Y6, Y6
+	VPADDD       const0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y7, Y7
+	VPADDD       const0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VANDPS       Y4, Y7, Y7
+	VMASKMOVPS   (DI)(CX*4), Y5, Y3
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   (DX)(CX*4), Y5, Y3
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   Y7, Y5, (DX)(CX*4)
+
+decayRows32_narrow_end4:
+	LEAQ (DX)(R8*4), DX
+	ADDQ $0x04, R10
+	ADDQ $0x04, R11
+	INCQ AX
+	CMPQ AX, R9
+	JLE  decayRows32_narrow_row1
+	VZEROUPPER
+	RET
+
+// func decayRowsGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, before *float32, ld int)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, FMA3
+TEXT ·decayRowsGrad32(SB), NOSPLIT, $0-72
+	CMPB         ·isa+0(SB), $0x02
+	JNE          decayRowsGrad32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         sum+24(FP), SI
+	MOVQ         high+32(FP), DI
+	MOVQ         low+40(FP), R8
+	MOVQ         w+48(FP), R9
+	VBROADCASTSS const42b20000<>+0(SB), Z0
+	VBROADCASTSS constc2800000<>+0(SB), Z1
+	VBROADCASTSS const3f800000<>+0(SB), Z2
+	MOVQ         ld+64(FP), R10
+	MOVQ         before+56(FP), R11
+	SHLQ         $0x02, R10
+	LEAQ         -1(AX), CX
+	IMULQ        R10, CX
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+
+decayRowsGrad32_wide_row1:
+	VBROADCASTSS -4(DI)(AX*4), Z3
+	VBROADCASTSS -4(R8)(AX*4), Z4
+	XORQ         CX, CX
+	LEAQ         -16(AX), R12
+	CMPQ         CX, R12
+	JGT          decayRowsGrad32_wide_done3
+
+decayRowsGrad32_wide_loop2:
+	VSUBPS            (DI)(CX*4), Z3, Z5
+	VSUBPS            (R8)(CX*4), Z4, Z6
+	VADDPS            Z6, Z5, Z5
+	VCMPPS            $0x15, Z1, Z5, K1
+	VMINPS            Z5, Z0, Z5
+	VMAXPS            Z5, Z1, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z5
+	VBROADCASTSS      const3ab68883<>+0(SB), Z8
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z8
+	VFMADD213PS       Z2, Z5, Z8
+	VFMADD213PS       Z2, Z5, Z8
+	VSCALEFPS.Z       Z6, Z8, K1, Z8
+	VMULPS            (R9)(CX*4), Z8, Z8
 	VMOVUPS           (DX)(CX*4), Z5
 	VMOVUPS           (BX)(CX*4), Z6
-	VMOVUPS           (SI)(CX*4), Z8
-	VMULPS            Z7, Z5, Z5
-	VFMADD231PS       Z6, Z5, Z8
-	VMULPS            Z7, Z6, Z6
+	VMOVUPS           (SI)(CX*4), Z9
+	VMULPS            Z8, Z5, Z5
+	VFMADD231PS       Z6, Z5, Z9
+	VMULPS            Z8, Z6, Z6
 	VMOVUPS           Z5, (DX)(CX*4)
-	VMOVUPS           Z8, (SI)(CX*4)
+	VMOVUPS           Z9, (SI)(CX*4)
 	VMOVUPS           Z6, (BX)(CX*4)
 	ADDQ              $0x10, CX
-	CMPQ              CX, R10
-	JLE               decayGrad32_wide_loop1
+	CMPQ              CX, R12
+	JLE               decayRowsGrad32_wide_loop2
 
-decayGrad32_wide_done2:
-	SUBQ              CX, AX
-	JZ                decayGrad32_wide_end3
-	MOVQ              $-1, R10
-	BZHIQ             AX, R10, R10
-	KMOVW             R10, K1
+decayRowsGrad32_wide_done3:
+	MOVQ              AX, R12
+	SUBQ              CX, R12
+	JZ                decayRowsGrad32_wide_end4
+	MOVQ              $-1, R13
+	BZHIQ             R12, R13, R13
+	KMOVW             R13, K1
 	VMOVUPS.Z         (DI)(CX*4), K1, Z5
 	VSUBPS            Z5, Z3, Z3
 	VMOVUPS.Z         (R8)(CX*4), K1, Z5
 	VSUBPS            Z5, Z4, Z4
 	VADDPS            Z4, Z3, Z3
 	VCMPPS            $0x15, Z1, Z3, K2
-	VMINPS            Z3, Z0, Z0
-	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VFNMADD231PS.BCST const3f318000<>+0(SB), Z1, Z0
-	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z1, Z0
-	VBROADCASTSS      const3ab68883<>+0(SB), Z3
-	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z0, Z3
-	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z0, Z3
-	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z0, Z3
-	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
-	VFMADD213PS       Z2, Z0, Z3
-	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS.Z       Z1, Z3, K2, Z3
-	VMOVUPS.Z         (R9)(CX*4), K1, Z0
-	VMULPS            Z0, Z3, Z3
-	VMOVUPS.Z         (DX)(CX*4), K1, Z0
-	VMOVUPS.Z         (BX)(CX*4), K1, Z1
-	VMOVUPS.Z         (SI)(CX*4), K1, Z2
-	VMULPS            Z3, Z0, Z0
-	VFMADD231PS       Z1, Z0, Z2
-	VMULPS            Z3, Z1, Z1
-	VMOVUPS           Z0, K1, (DX)(CX*4)
-	VMOVUPS           Z2, K1, (SI)(CX*4)
-	VMOVUPS           Z1, K1, (BX)(CX*4)
+	VMINPS            Z3, Z0, Z3
+	VMAXPS            Z3, Z1, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z3
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z3
+	VBROADCASTSS      const3ab68883<>+0(SB), Z5
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z3, Z5
+	VFMADD213PS       Z2, Z3, Z5
+	VFMADD213PS       Z2, Z3, Z5
+	VSCALEFPS.Z       Z4, Z5, K2, Z5
+	VMOVUPS.Z         (R9)(CX*4), K1, Z3
+	VMULPS            Z3, Z5, Z5
+	VMOVUPS.Z         (DX)(CX*4), K1, Z3
+	VMOVUPS.Z         (BX)(CX*4), K1, Z4
+	VMOVUPS.Z         (SI)(CX*4), K1, Z6
+	VMULPS            Z5, Z3, Z3
+	VFMADD231PS       Z4, Z3, Z6
+	VMULPS            Z5, Z4, Z4
+	VMOVUPS           Z3, K1, (DX)(CX*4)
+	VMOVUPS           Z6, K1, (SI)(CX*4)
+	VMOVUPS           Z4, K1, (BX)(CX*4)
 
-decayGrad32_wide_end3:
+decayRowsGrad32_wide_end4:
+	SUBQ   R10, DX
+	SUBQ   R10, BX
+	DECQ   AX
+	VPXORD Z7, Z7, Z7
+	XORQ   CX, CX
+	LEAQ   -16(AX), R12
+	CMPQ   CX, R12
+	JGT    decayRowsGrad32_wide_done6
+
+decayRowsGrad32_wide_loop5:
+	VADDPS (SI)(CX*4), Z7, Z7
+	ADDQ   $0x10, CX
+	CMPQ   CX, R12
+	JLE    decayRowsGrad32_wide_loop5
+
+decayRowsGrad32_wide_done6:
+	MOVQ      AX, R12
+	SUBQ      CX, R12
+	JZ        decayRowsGrad32_wide_end7
+	MOVQ      $-1, R13
+	BZHIQ     R12, R13, R13
+	KMOVW     R13, K1
+	VMOVUPS.Z (SI)(CX*4), K1, Z3
+	VADDPS    Z3, Z7, Z7
+
+decayRowsGrad32_wide_end7:
+	VEXTRACTF64X4 $0x01, Z7, Y3
+	VADDPS        Y3, Y7, Y3
+	VEXTRACTF32X4 $0x01, Y3, X4
+	VADDPS        X4, X3, X4
+	VPERMILPS     $0x4e, X4, X3
+	VADDPS        X3, X4, X4
+	VPERMILPS     $0xb1, X4, X3
+	VADDPS        X3, X4, X4
+	VMOVSS        X4, (R11)(AX*4)
+	TESTQ         AX, AX
+	JNZ           decayRowsGrad32_wide_row1
 	VZEROUPPER
 	RET
 
-decayGrad32_narrow:
+decayRowsGrad32_narrow:
 	MOVQ         n+0(FP), AX
 	MOVQ         y+8(FP), DX
 	MOVQ         dy+16(FP), BX
@@ -10659,14 +10912,23 @@ decayGrad32_narrow:
 	VBROADCASTSS const42b20000<>+0(SB), Y0
 	VBROADCASTSS constc2800000<>+0(SB), Y1
 	VBROADCASTSS const3f800000<>+0(SB), Y2
-	VBROADCASTSS h+56(FP), Y3
-	VBROADCASTSS l+60(FP), Y4
-	XORQ         CX, CX
-	LEAQ         -8(AX), R10
-	CMPQ         CX, R10
-	JGT          decayGrad32_narrow_done2
+	MOVQ         ld+64(FP), R10
+	MOVQ         before+56(FP), R11
+	SHLQ         $0x02, R10
+	LEAQ         -1(AX), CX
+	IMULQ        R10, CX
+	ADDQ         CX, DX
+	ADDQ         CX, BX
 
-decayGrad32_narrow_loop1:
+decayRowsGrad32_narrow_row1:
+	VBROADCASTSS -4(DI)(AX*4), Y3
+	VBROADCASTSS -4(R8)(AX*4), Y4
+	XORQ         CX, CX
+	LEAQ         -8(AX), R12
+	CMPQ         CX, R12
+	JGT          decayRowsGrad32_narrow_done3
+
+decayRowsGrad32_narrow_loop2:
 	VSUBPS       (DI)(CX*4), Y3, Y5
 	VSUBPS       (R8)(CX*4), Y4, Y6
 	VADDPS       Y6, Y5, Y5
@@ -10705,57 +10967,93 @@ decayGrad32_narrow_loop1:
 	VMOVUPS      Y7, (SI)(CX*4)
 	VMOVUPS      Y6, (BX)(CX*4)
 	ADDQ         $0x08, CX
-	CMPQ         CX, R10
-	JLE          decayGrad32_narrow_loop1
+	CMPQ         CX, R12
+	JLE          decayRowsGrad32_narrow_loop2
 
-decayGrad32_narrow_done2:
-	SUBQ         CX, AX
-	JZ           decayGrad32_narrow_end3
-	LEAQ         edge<>+0(SB), R10
-	NEGQ         AX
-	VMOVUPS      32(R10)(AX*4), Y5
+decayRowsGrad32_narrow_done3:
+	MOVQ         AX, R12
+	SUBQ         CX, R12
+	JZ           decayRowsGrad32_narrow_end4
+	LEAQ         edge<>+0(SB), R13
+	NEGQ         R12
+	VMOVUPS      32(R13)(R12*4), Y5
 	VMASKMOVPS   (DI)(CX*4), Y5, Y6
 	VSUBPS       Y6, Y3, Y3
 	VMASKMOVPS   (R8)(CX*4), Y5, Y6
 	VSUBPS       Y6, Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	VCMPPS       $0x15, Y1, Y3, Y4
-	VMINPS       Y3, Y0, Y0
-	VMAXPS       Y0, Y1, Y0
-	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
-	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y3
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y3
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y3
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y3
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y0
-	VPSUBD       Y0, Y1, Y1
-	VPADDD       const0000007f<>+0(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
-	VPADDD       const0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VANDPS       Y4, Y3, Y3
-	VMASKMOVPS   (R9)(CX*4), Y5, Y0
-	VMULPS       Y0, Y3, Y3
-	VMASKMOVPS   (DX)(CX*4), Y5, Y0
-	VMASKMOVPS   (BX)(CX*4), Y5, Y1
-	VMASKMOVPS   (SI)(CX*4), Y5, Y2
-	VMULPS       Y3, Y0, Y0
-	VFMADD231PS  Y1, Y0, Y2
-	VMULPS       Y3, Y1, Y1
-	VMASKMOVPS   Y0, Y5, (DX)(CX*4)
-	VMASKMOVPS   Y2, Y5, (SI)(CX*4)
-	VMASKMOVPS   Y1, Y5, (BX)(CX*4)
+	VMINPS       Y3, Y0, Y3
+	VMAXPS       Y3, Y1, Y3
+	VMULPS       const3fb8aa3b<>+0(SB), Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS const3f318000<>+0(SB), Y6, Y3
+	VFNMADD231PS constb95e8083<>+0(SB), Y6, Y3
+	VBROADCASTSS const3ab68883<>+0(SB), Y7
+	VFMADD213PS  const3c0905b6<>+0(SB), Y3, Y7
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y3, Y7
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y3, Y7
+	VFMADD213PS  const3f000000<>+0(SB), Y3, Y7
+	VFMADD213PS  Y2, Y3, Y7
+	VFMADD213PS  Y2, Y3, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y3
+	VPSUBD       Y3, Y6, Y6
+	VPADDD       const0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y7, Y7
+	VPADDD       const0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VANDPS       Y4, Y7, Y7
+	VMASKMOVPS   (R9)(CX*4), Y5, Y3
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   (DX)(CX*4), Y5, Y3
+	VMASKMOVPS   (BX)(CX*4), Y5, Y4
+	VMASKMOVPS   (SI)(CX*4), Y5, Y6
+	VMULPS       Y7, Y3, Y3
+	VFMADD231PS  Y4, Y3, Y6
+	VMULPS       Y7, Y4, Y4
+	VMASKMOVPS   Y3, Y5, (DX)(CX*4)
+	VMASKMOVPS   Y6, Y5, (SI)(CX*4)
+	VMASKMOVPS   Y4, Y5, (BX)(CX*4)
 
-decayGrad32_narrow_end3:
+decayRowsGrad32_narrow_end4:
+	SUBQ   R10, DX
+	SUBQ   R10, BX
+	DECQ   AX
+	VXORPS Y3, Y3, Y3
+	XORQ   CX, CX
+	LEAQ   -8(AX), R12
+	CMPQ   CX, R12
+	JGT    decayRowsGrad32_narrow_done6
+
+decayRowsGrad32_narrow_loop5:
+	VADDPS (SI)(CX*4), Y3, Y3
+	ADDQ   $0x08, CX
+	CMPQ   CX, R12
+	JLE    decayRowsGrad32_narrow_loop5
+
+decayRowsGrad32_narrow_done6:
+	MOVQ       AX, R12
+	SUBQ       CX, R12
+	JZ         decayRowsGrad32_narrow_end7
+	LEAQ       edge<>+0(SB), R13
+	NEGQ       R12
+	VMOVUPS    32(R13)(R12*4), Y4
+	VMASKMOVPS (SI)(CX*4), Y4, Y4
+	VADDPS     Y4, Y3, Y3
+
+decayRowsGrad32_narrow_end7:
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X4
+	VPERMILPS    $0x4e, X4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0xb1, X4, X3
+	VADDPS       X3, X4, X4
+	VMOVSS       X4, (R11)(AX*4)
+	TESTQ        AX, AX
+	JNZ          decayRowsGrad32_narrow_row1
 	VZEROUPPER
 	RET
 

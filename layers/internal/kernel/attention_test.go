@@ -162,3 +162,25 @@ func BenchmarkAttention(b *testing.B) {
 		benchmarkPasses(b, fmt.Sprint(s), flops, k, out, in, gin, gout)
 	}
 }
+
+// TestAttentionInFloat32IsThatInFloat64 at sizes that a matrix unit takes, where the
+// last tile is short and documents begin anywhere.
+func TestAttentionInFloat32IsThatInFloat64(t *testing.T) {
+	for _, s := range []AttentionSize{{B: 2, T: 203, H: 4, G: 2, P: 64}, {B: 1, T: 150, H: 3, G: 3, P: 64}, {B: 1, T: 170, H: 8, G: 1, P: 96}} {
+		wide := []*tensor.Tensor{random[float64](1, 1, s.B, s.T, (s.H+2*s.G)*s.P), randomStarts(2, s.B, s.T)}
+		pool := parallel.New(2)
+		k, k32 := attentionOf[float64](pool, s, 0, true), attentionOf[float32](pool, s, 0, true)
+		out, gout, gin := tensor.New(tensor.F64, k.OutShape()...), random[float64](3, 1, k.OutShape()...), tensor.New(tensor.F64, wide[0].Shape()...)
+		out32, gin32 := tensor.New(tensor.F32, k.OutShape()...), tensor.New(tensor.F32, wide[0].Shape()...)
+		in := narrow(wide)
+		for range 2 { // the second time over what the first left
+			k.Forward(out, wide)
+			k.Backward([]*tensor.Tensor{gin, nil}, gout, out, wide)
+			k32.Forward(out32, in)
+			k32.Backward([]*tensor.Tensor{gin32, nil}, narrow([]*tensor.Tensor{gout})[0], out32, in)
+			near(t, fmt.Sprint(s, " forward"), tensor.Data[float32](out32), tensor.Data[float32](narrow([]*tensor.Tensor{out})[0]), 5e-6)
+			near(t, fmt.Sprint(s, " backward"), tensor.Data[float32](gin32), tensor.Data[float32](narrow([]*tensor.Tensor{gin})[0]), 5e-6)
+		}
+		pool.Close()
+	}
+}

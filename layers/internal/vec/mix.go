@@ -6,8 +6,21 @@ import (
 	"stillhouse/layers/tensor"
 )
 
-// mixWidth is the columns that the assembly sums at a time, mixRows the rows.
-const mixWidth, mixRows = 64, 4
+// mixFunc is the assembly for so many rows and columns.
+type mixFunc func(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mixRows is how many rows the assembly takes at a time, mixes holds it by rows, from the
+// widest columns to the narrowest.
+const mixRows = 4
+
+var mixes = [...]struct {
+	width int
+	of    [mixRows]mixFunc
+}{
+	{64, [...]mixFunc{mix1x64, mix2x64, mix3x64, mix4x64}},
+	{32, [...]mixFunc{mix1x32, mix2x32, mix3x32, mix4x32}},
+	{16, [...]mixFunc{mix1x16, mix2x16, mix3x16, mix4x16}},
+}
 
 // Mix sets y[r·ldy+j] = Σ_i a[r·lda+i]·x[i·ldx+j] for r < rows and j < width, with
 // i < n in order: what attention does with its cache, where x is read once, as it
@@ -20,22 +33,12 @@ func Mix[T tensor.Float](y []T, ldy int, a []T, lda, rows int, x []T, ldx, n, wi
 		panic(fmt.Sprintf("vec: Mix: y, a and x are %d, %d and %d elements for [%d,%d]·[%d,%d], rows %d, %d and %d apart",
 			len(y), len(a), len(x), rows, n, n, width, ldy, lda, ldx))
 	}
-	whole := 0
-	if accelerated[T]() && n > 0 {
-		whole = width / mixWidth * mixWidth
-	}
-	for r := 0; r < rows && whole > 0; r += mixRows {
-		for j := 0; j < whole; j += mixWidth {
-			p, q, s := at(a[r*lda:], n), at(x[j:], mixWidth), at(y[r*ldy+j:], mixWidth)
-			switch rows - r {
-			case 1:
-				mix1x32(n, p, lda, q, ldx, s, ldy)
-			case 2:
-				mix2x32(n, p, lda, q, ldx, s, ldy)
-			case 3:
-				mix3x32(n, p, lda, q, ldx, s, ldy)
-			default:
-				mix4x32(n, p, lda, q, ldx, s, ldy)
+	whole := 0 // columns done
+	for k := 0; k < len(mixes) && accelerated[T]() && n > 0; k++ {
+		m := &mixes[k]
+		for ; width-whole >= m.width; whole += m.width {
+			for r := 0; r < rows; r += mixRows {
+				m.of[min(rows-r, mixRows)-1](n, at(a[r*lda:], n), lda, at(x[whole:], m.width), ldx, at(y[r*ldy+whole:], m.width), ldy)
 			}
 		}
 	}

@@ -74,25 +74,65 @@ func dots8x16(n int, w *uint16, ldw int, x *float32, ldx int, y *float32)
 //go:noescape
 func widen32(n int, y *float32, x *uint16)
 
-// mix1x32 is Mix of 1 rows and 64 columns.
+// mix1x64 is Mix of 1 rows and 64 columns.
+//
+//go:noescape
+func mix1x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix2x64 is Mix of 2 rows and 64 columns.
+//
+//go:noescape
+func mix2x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix3x64 is Mix of 3 rows and 64 columns.
+//
+//go:noescape
+func mix3x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix4x64 is Mix of 4 rows and 64 columns.
+//
+//go:noescape
+func mix4x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix1x32 is Mix of 1 rows and 32 columns.
 //
 //go:noescape
 func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 
-// mix2x32 is Mix of 2 rows and 64 columns.
+// mix2x32 is Mix of 2 rows and 32 columns.
 //
 //go:noescape
 func mix2x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 
-// mix3x32 is Mix of 3 rows and 64 columns.
+// mix3x32 is Mix of 3 rows and 32 columns.
 //
 //go:noescape
 func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 
-// mix4x32 is Mix of 4 rows and 64 columns.
+// mix4x32 is Mix of 4 rows and 32 columns.
 //
 //go:noescape
 func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix1x16 is Mix of 1 rows and 16 columns.
+//
+//go:noescape
+func mix1x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix2x16 is Mix of 2 rows and 16 columns.
+//
+//go:noescape
+func mix2x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix3x16 is Mix of 3 rows and 16 columns.
+//
+//go:noescape
+func mix3x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+
+// mix4x16 is Mix of 4 rows and 16 columns.
+//
+//go:noescape
+func mix4x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 
 // add32 is Add.
 //

@@ -60,6 +60,22 @@ func widen32(n int, y *float32, x *uint16) {
 	panic(unreachable)
 }
 
+func mix1x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix2x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix3x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix4x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
 func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
 	panic(unreachable)
 }
@@ -73,6 +89,22 @@ func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy in
 }
 
 func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix1x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix2x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix3x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
+	panic(unreachable)
+}
+
+func mix4x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int) {
 	panic(unreachable)
 }
 

@@ -6155,11 +6155,11 @@ widen32_narrow_end5:
 	VZEROUPPER
 	RET
 
-// func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// func mix1x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 // Requires: AVX, AVX512F, FMA3, MMX+
-TEXT ·mix1x32(SB), NOSPLIT, $0-56
+TEXT ·mix1x64(SB), NOSPLIT, $0-56
 	CMPB   ·isa+0(SB), $0x02
-	JNE    mix1x32_narrow
+	JNE    mix1x64_narrow
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6173,9 +6173,9 @@ TEXT ·mix1x32(SB), NOSPLIT, $0-56
 	VPXORD Z3, Z3, Z3
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix1x32_wide_done2
+	JGE    mix1x64_wide_done2
 
-mix1x32_wide_loop1:
+mix1x64_wide_loop1:
 	PREFETCHT0   2048(BX)
 	PREFETCHT0   2112(BX)
 	PREFETCHT0   2176(BX)
@@ -6192,9 +6192,9 @@ mix1x32_wide_loop1:
 	ADDQ         SI, BX
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix1x32_wide_loop1
+	JL           mix1x64_wide_loop1
 
-mix1x32_wide_done2:
+mix1x64_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6205,7 +6205,7 @@ mix1x32_wide_done2:
 	VZEROUPPER
 	RET
 
-mix1x32_narrow:
+mix1x64_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6223,9 +6223,9 @@ mix1x32_narrow:
 	VXORPS Y7, Y7, Y7
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix1x32_narrow_done2
+	JGE    mix1x64_narrow_done2
 
-mix1x32_narrow_loop1:
+mix1x64_narrow_loop1:
 	PREFETCHT0   2048(BX)
 	PREFETCHT0   2112(BX)
 	PREFETCHT0   2176(BX)
@@ -6250,9 +6250,9 @@ mix1x32_narrow_loop1:
 	ADDQ         SI, BX
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix1x32_narrow_loop1
+	JL           mix1x64_narrow_loop1
 
-mix1x32_narrow_done2:
+mix1x64_narrow_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6267,11 +6267,11 @@ mix1x32_narrow_done2:
 	VZEROUPPER
 	RET
 
-// func mix2x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// func mix2x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 // Requires: AVX, AVX512F, FMA3, MMX+
-TEXT ·mix2x32(SB), NOSPLIT, $0-56
+TEXT ·mix2x64(SB), NOSPLIT, $0-56
 	CMPB   ·isa+0(SB), $0x02
-	JNE    mix2x32_narrow
+	JNE    mix2x64_narrow
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6290,9 +6290,9 @@ TEXT ·mix2x32(SB), NOSPLIT, $0-56
 	VPXORD Z7, Z7, Z7
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix2x32_wide_done2
+	JGE    mix2x64_wide_done2
 
-mix2x32_wide_loop1:
+mix2x64_wide_loop1:
 	PREFETCHT0   2048(SI)
 	PREFETCHT0   2112(SI)
 	PREFETCHT0   2176(SI)
@@ -6314,9 +6314,9 @@ mix2x32_wide_loop1:
 	ADDQ         DI, SI
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix2x32_wide_loop1
+	JL           mix2x64_wide_loop1
 
-mix2x32_wide_done2:
+mix2x64_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6332,7 +6332,7 @@ mix2x32_wide_done2:
 	VZEROUPPER
 	RET
 
-mix2x32_narrow:
+mix2x64_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6351,9 +6351,9 @@ mix2x32_narrow:
 	VXORPS Y7, Y7, Y7
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix2x32_narrow_done2
+	JGE    mix2x64_narrow_done2
 
-mix2x32_narrow_loop1:
+mix2x64_narrow_loop1:
 	PREFETCHT0   2048(SI)
 	PREFETCHT0   2112(SI)
 	PREFETCHT0   2176(SI)
@@ -6375,9 +6375,9 @@ mix2x32_narrow_loop1:
 	ADDQ         DI, SI
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix2x32_narrow_loop1
+	JL           mix2x64_narrow_loop1
 
-mix2x32_narrow_done2:
+mix2x64_narrow_done2:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
 	IMUL3Q  $0x00000004, DX, DX
@@ -6407,9 +6407,9 @@ mix2x32_narrow_done2:
 	VXORPS  Y7, Y7, Y7
 	XORQ    CX, CX
 	CMPQ    CX, AX
-	JGE     mix2x32_narrow_done4
+	JGE     mix2x64_narrow_done4
 
-mix2x32_narrow_loop3:
+mix2x64_narrow_loop3:
 	VBROADCASTSS (DX)(CX*4), Y8
 	VBROADCASTSS (BX)(CX*4), Y9
 	VMOVUPS      128(SI), Y10
@@ -6427,9 +6427,9 @@ mix2x32_narrow_loop3:
 	ADDQ         DI, SI
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix2x32_narrow_loop3
+	JL           mix2x64_narrow_loop3
 
-mix2x32_narrow_done4:
+mix2x64_narrow_done4:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6445,11 +6445,11 @@ mix2x32_narrow_done4:
 	VZEROUPPER
 	RET
 
-// func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// func mix3x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 // Requires: AVX, AVX512F, FMA3, MMX+
-TEXT ·mix3x32(SB), NOSPLIT, $0-56
+TEXT ·mix3x64(SB), NOSPLIT, $0-56
 	CMPB   ·isa+0(SB), $0x02
-	JNE    mix3x32_narrow
+	JNE    mix3x64_narrow
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6473,9 +6473,9 @@ TEXT ·mix3x32(SB), NOSPLIT, $0-56
 	VPXORD Z11, Z11, Z11
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix3x32_wide_done2
+	JGE    mix3x64_wide_done2
 
-mix3x32_wide_loop1:
+mix3x64_wide_loop1:
 	PREFETCHT0   2048(DI)
 	PREFETCHT0   2112(DI)
 	PREFETCHT0   2176(DI)
@@ -6502,9 +6502,9 @@ mix3x32_wide_loop1:
 	ADDQ         R8, DI
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix3x32_wide_loop1
+	JL           mix3x64_wide_loop1
 
-mix3x32_wide_done2:
+mix3x64_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6525,7 +6525,7 @@ mix3x32_wide_done2:
 	VZEROUPPER
 	RET
 
-mix3x32_narrow:
+mix3x64_narrow:
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6549,9 +6549,9 @@ mix3x32_narrow:
 	VXORPS Y11, Y11, Y11
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix3x32_narrow_done2
+	JGE    mix3x64_narrow_done2
 
-mix3x32_narrow_loop1:
+mix3x64_narrow_loop1:
 	PREFETCHT0   2048(DI)
 	PREFETCHT0   2112(DI)
 	PREFETCHT0   2176(DI)
@@ -6578,9 +6578,9 @@ mix3x32_narrow_loop1:
 	ADDQ         R8, DI
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix3x32_narrow_loop1
+	JL           mix3x64_narrow_loop1
 
-mix3x32_narrow_done2:
+mix3x64_narrow_done2:
 	MOVQ    y+40(FP), CX
 	MOVQ    ldy+48(FP), DX
 	IMUL3Q  $0x00000004, DX, DX
@@ -6620,9 +6620,9 @@ mix3x32_narrow_done2:
 	VXORPS  Y11, Y11, Y11
 	XORQ    CX, CX
 	CMPQ    CX, AX
-	JGE     mix3x32_narrow_done4
+	JGE     mix3x64_narrow_done4
 
-mix3x32_narrow_loop3:
+mix3x64_narrow_loop3:
 	VBROADCASTSS (DX)(CX*4), Y12
 	VBROADCASTSS (BX)(CX*4), Y13
 	VBROADCASTSS (SI)(CX*4), Y14
@@ -6645,9 +6645,9 @@ mix3x32_narrow_loop3:
 	ADDQ         R8, DI
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix3x32_narrow_loop3
+	JL           mix3x64_narrow_loop3
 
-mix3x32_narrow_done4:
+mix3x64_narrow_done4:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6668,11 +6668,11 @@ mix3x32_narrow_done4:
 	VZEROUPPER
 	RET
 
-// func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// func mix4x64(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
 // Requires: AVX, AVX512F, FMA3, MMX+
-TEXT ·mix4x32(SB), NOSPLIT, $0-56
+TEXT ·mix4x64(SB), NOSPLIT, $0-56
 	CMPB   ·isa+0(SB), $0x02
-	JNE    mix4x32_narrow
+	JNE    mix4x64_narrow
 	MOVQ   n+0(FP), AX
 	MOVQ   a+8(FP), DX
 	MOVQ   lda+16(FP), CX
@@ -6701,9 +6701,9 @@ TEXT ·mix4x32(SB), NOSPLIT, $0-56
 	VPXORD Z15, Z15, Z15
 	XORQ   CX, CX
 	CMPQ   CX, AX
-	JGE    mix4x32_wide_done2
+	JGE    mix4x64_wide_done2
 
-mix4x32_wide_loop1:
+mix4x64_wide_loop1:
 	PREFETCHT0   2048(R8)
 	PREFETCHT0   2112(R8)
 	PREFETCHT0   2176(R8)
@@ -6735,9 +6735,9 @@ mix4x32_wide_loop1:
 	ADDQ         R9, R8
 	INCQ         CX
 	CMPQ         CX, AX
-	JL           mix4x32_wide_loop1
+	JL           mix4x64_wide_loop1
 
-mix4x32_wide_done2:
+mix4x64_wide_done2:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
@@ -6760,6 +6760,630 @@ mix4x32_wide_done2:
 	VMOVUPS Z13, 64(CX)
 	VMOVUPS Z14, 128(CX)
 	VMOVUPS Z15, 192(CX)
+	VZEROUPPER
+	RET
+
+mix4x64_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	MOVQ   x+24(FP), R8
+	MOVQ   ldx+32(FP), R9
+	SHLQ   $0x02, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix4x64_narrow_done2
+
+mix4x64_narrow_loop1:
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
+	PREFETCHT0   2240(R8)
+	VBROADCASTSS (DX)(CX*4), Y8
+	VBROADCASTSS (BX)(CX*4), Y9
+	VBROADCASTSS (SI)(CX*4), Y10
+	VBROADCASTSS (DI)(CX*4), Y11
+	VMOVUPS      (R8), Y12
+	VFMADD231PS  Y12, Y8, Y0
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R8), Y12
+	VFMADD231PS  Y12, Y8, Y1
+	VFMADD231PS  Y12, Y9, Y3
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y7
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x64_narrow_loop1
+
+mix4x64_narrow_done2:
+	MOVQ    y+40(FP), CX
+	MOVQ    ldy+48(FP), DX
+	IMUL3Q  $0x00000004, DX, DX
+	LEAQ    (CX)(DX*1), BX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	VMOVUPS Y6, (DX)
+	VMOVUPS Y7, 32(DX)
+	MOVQ    a+8(FP), DX
+	MOVQ    lda+16(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), SI
+	LEAQ    (SI)(CX*1), DI
+	MOVQ    x+24(FP), R8
+	MOVQ    ldx+32(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	XORQ    CX, CX
+	CMPQ    CX, AX
+	JGE     mix4x64_narrow_done4
+
+mix4x64_narrow_loop3:
+	VBROADCASTSS (DX)(CX*4), Y8
+	VBROADCASTSS (BX)(CX*4), Y9
+	VBROADCASTSS (SI)(CX*4), Y10
+	VBROADCASTSS (DI)(CX*4), Y11
+	VMOVUPS      64(R8), Y12
+	VFMADD231PS  Y12, Y8, Y0
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      96(R8), Y12
+	VFMADD231PS  Y12, Y8, Y1
+	VFMADD231PS  Y12, Y9, Y3
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y7
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x64_narrow_loop3
+
+mix4x64_narrow_done4:
+	MOVQ    y+40(FP), CX
+	MOVQ    ldy+48(FP), DX
+	IMUL3Q  $0x00000004, DX, DX
+	LEAQ    (CX)(DX*1), BX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DX
+	VMOVUPS Y0, 64(CX)
+	VMOVUPS Y1, 96(CX)
+	VMOVUPS Y2, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	VMOVUPS Y4, 64(SI)
+	VMOVUPS Y5, 96(SI)
+	VMOVUPS Y6, 64(DX)
+	VMOVUPS Y7, 96(DX)
+	MOVQ    a+8(FP), DX
+	MOVQ    lda+16(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), SI
+	LEAQ    (SI)(CX*1), DI
+	MOVQ    x+24(FP), R8
+	MOVQ    ldx+32(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	XORQ    CX, CX
+	CMPQ    CX, AX
+	JGE     mix4x64_narrow_done6
+
+mix4x64_narrow_loop5:
+	VBROADCASTSS (DX)(CX*4), Y8
+	VBROADCASTSS (BX)(CX*4), Y9
+	VBROADCASTSS (SI)(CX*4), Y10
+	VBROADCASTSS (DI)(CX*4), Y11
+	VMOVUPS      128(R8), Y12
+	VFMADD231PS  Y12, Y8, Y0
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      160(R8), Y12
+	VFMADD231PS  Y12, Y8, Y1
+	VFMADD231PS  Y12, Y9, Y3
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y7
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x64_narrow_loop5
+
+mix4x64_narrow_done6:
+	MOVQ    y+40(FP), CX
+	MOVQ    ldy+48(FP), DX
+	IMUL3Q  $0x00000004, DX, DX
+	LEAQ    (CX)(DX*1), BX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DX
+	VMOVUPS Y0, 128(CX)
+	VMOVUPS Y1, 160(CX)
+	VMOVUPS Y2, 128(BX)
+	VMOVUPS Y3, 160(BX)
+	VMOVUPS Y4, 128(SI)
+	VMOVUPS Y5, 160(SI)
+	VMOVUPS Y6, 128(DX)
+	VMOVUPS Y7, 160(DX)
+	MOVQ    a+8(FP), DX
+	MOVQ    lda+16(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), SI
+	LEAQ    (SI)(CX*1), DI
+	MOVQ    x+24(FP), R8
+	MOVQ    ldx+32(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	XORQ    CX, CX
+	CMPQ    CX, AX
+	JGE     mix4x64_narrow_done8
+
+mix4x64_narrow_loop7:
+	VBROADCASTSS (DX)(CX*4), Y8
+	VBROADCASTSS (BX)(CX*4), Y9
+	VBROADCASTSS (SI)(CX*4), Y10
+	VBROADCASTSS (DI)(CX*4), Y11
+	VMOVUPS      192(R8), Y12
+	VFMADD231PS  Y12, Y8, Y0
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      224(R8), Y12
+	VFMADD231PS  Y12, Y8, Y1
+	VFMADD231PS  Y12, Y9, Y3
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y7
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x64_narrow_loop7
+
+mix4x64_narrow_done8:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), CX
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y1, 224(AX)
+	VMOVUPS Y2, 192(DX)
+	VMOVUPS Y3, 224(DX)
+	VMOVUPS Y4, 192(BX)
+	VMOVUPS Y5, 224(BX)
+	VMOVUPS Y6, 192(CX)
+	VMOVUPS Y7, 224(CX)
+	VZEROUPPER
+	RET
+
+// func mix1x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix1x32(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix1x32_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	MOVQ   x+24(FP), BX
+	MOVQ   ldx+32(FP), SI
+	SHLQ   $0x02, SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix1x32_wide_done2
+
+mix1x32_wide_loop1:
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VBROADCASTSS (DX)(CX*4), Z2
+	VMOVUPS      (BX), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VMOVUPS      64(BX), Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         SI, BX
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix1x32_wide_loop1
+
+mix1x32_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+mix1x32_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	MOVQ   x+24(FP), BX
+	MOVQ   ldx+32(FP), SI
+	SHLQ   $0x02, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix1x32_narrow_done2
+
+mix1x32_narrow_loop1:
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VBROADCASTSS (DX)(CX*4), Y4
+	VMOVUPS      (BX), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      32(BX), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VMOVUPS      64(BX), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VMOVUPS      96(BX), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         SI, BX
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix1x32_narrow_loop1
+
+mix1x32_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func mix2x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix2x32(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix2x32_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	MOVQ   x+24(FP), SI
+	MOVQ   ldx+32(FP), DI
+	SHLQ   $0x02, DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix2x32_wide_done2
+
+mix2x32_wide_loop1:
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	VBROADCASTSS (DX)(CX*4), Z4
+	VBROADCASTSS (BX)(CX*4), Z5
+	VMOVUPS      (SI), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z2
+	VMOVUPS      64(SI), Z6
+	VFMADD231PS  Z6, Z4, Z1
+	VFMADD231PS  Z6, Z5, Z3
+	ADDQ         DI, SI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix2x32_wide_loop1
+
+mix2x32_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	VZEROUPPER
+	RET
+
+mix2x32_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	MOVQ   x+24(FP), SI
+	MOVQ   ldx+32(FP), DI
+	SHLQ   $0x02, DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix2x32_narrow_done2
+
+mix2x32_narrow_loop1:
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	VBROADCASTSS (DX)(CX*4), Y8
+	VBROADCASTSS (BX)(CX*4), Y9
+	VMOVUPS      (SI), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y4
+	VMOVUPS      32(SI), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y5
+	VMOVUPS      64(SI), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y6
+	VMOVUPS      96(SI), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         DI, SI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix2x32_narrow_loop1
+
+mix2x32_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	VZEROUPPER
+	RET
+
+// func mix3x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix3x32(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix3x32_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	MOVQ   x+24(FP), DI
+	MOVQ   ldx+32(FP), R8
+	SHLQ   $0x02, R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix3x32_wide_done2
+
+mix3x32_wide_loop1:
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	VBROADCASTSS (DX)(CX*4), Z6
+	VBROADCASTSS (BX)(CX*4), Z7
+	VBROADCASTSS (SI)(CX*4), Z8
+	VMOVUPS      (DI), Z9
+	VFMADD231PS  Z9, Z6, Z0
+	VFMADD231PS  Z9, Z7, Z2
+	VFMADD231PS  Z9, Z8, Z4
+	VMOVUPS      64(DI), Z9
+	VFMADD231PS  Z9, Z6, Z1
+	VFMADD231PS  Z9, Z7, Z3
+	VFMADD231PS  Z9, Z8, Z5
+	ADDQ         R8, DI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix3x32_wide_loop1
+
+mix3x32_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, (DX)
+	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VZEROUPPER
+	RET
+
+mix3x32_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	MOVQ   x+24(FP), DI
+	MOVQ   ldx+32(FP), R8
+	SHLQ   $0x02, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix3x32_narrow_done2
+
+mix3x32_narrow_loop1:
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	VBROADCASTSS (DX)(CX*4), Y12
+	VBROADCASTSS (BX)(CX*4), Y13
+	VBROADCASTSS (SI)(CX*4), Y14
+	VMOVUPS      (DI), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y4
+	VFMADD231PS  Y15, Y14, Y8
+	VMOVUPS      32(DI), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VFMADD231PS  Y15, Y13, Y5
+	VFMADD231PS  Y15, Y14, Y9
+	VMOVUPS      64(DI), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y6
+	VFMADD231PS  Y15, Y14, Y10
+	VMOVUPS      96(DI), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VFMADD231PS  Y15, Y13, Y7
+	VFMADD231PS  Y15, Y14, Y11
+	ADDQ         R8, DI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix3x32_narrow_loop1
+
+mix3x32_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y6, 64(DX)
+	VMOVUPS Y7, 96(DX)
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	VMOVUPS Y10, 64(CX)
+	VMOVUPS Y11, 96(CX)
+	VZEROUPPER
+	RET
+
+// func mix4x32(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix4x32(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix4x32_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	MOVQ   x+24(FP), R8
+	MOVQ   ldx+32(FP), R9
+	SHLQ   $0x02, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix4x32_wide_done2
+
+mix4x32_wide_loop1:
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	VBROADCASTSS (DX)(CX*4), Z8
+	VBROADCASTSS (BX)(CX*4), Z9
+	VBROADCASTSS (SI)(CX*4), Z10
+	VBROADCASTSS (DI)(CX*4), Z11
+	VMOVUPS      (R8), Z12
+	VFMADD231PS  Z12, Z8, Z0
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(R8), Z12
+	VFMADD231PS  Z12, Z8, Z1
+	VFMADD231PS  Z12, Z9, Z3
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z7
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x32_wide_loop1
+
+mix4x32_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, (DX)
+	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
 	VZEROUPPER
 	RET
 
@@ -6789,8 +7413,6 @@ mix4x32_narrow:
 mix4x32_narrow_loop1:
 	PREFETCHT0   2048(R8)
 	PREFETCHT0   2112(R8)
-	PREFETCHT0   2176(R8)
-	PREFETCHT0   2240(R8)
 	VBROADCASTSS (DX)(CX*4), Y8
 	VBROADCASTSS (BX)(CX*4), Y9
 	VBROADCASTSS (SI)(CX*4), Y10
@@ -6867,132 +7489,390 @@ mix4x32_narrow_loop3:
 	JL           mix4x32_narrow_loop3
 
 mix4x32_narrow_done4:
-	MOVQ    y+40(FP), CX
-	MOVQ    ldy+48(FP), DX
-	IMUL3Q  $0x00000004, DX, DX
-	LEAQ    (CX)(DX*1), BX
-	LEAQ    (BX)(DX*1), SI
-	LEAQ    (SI)(DX*1), DX
-	VMOVUPS Y0, 64(CX)
-	VMOVUPS Y1, 96(CX)
-	VMOVUPS Y2, 64(BX)
-	VMOVUPS Y3, 96(BX)
-	VMOVUPS Y4, 64(SI)
-	VMOVUPS Y5, 96(SI)
-	VMOVUPS Y6, 64(DX)
-	VMOVUPS Y7, 96(DX)
-	MOVQ    a+8(FP), DX
-	MOVQ    lda+16(FP), CX
-	IMUL3Q  $0x00000004, CX, CX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), SI
-	LEAQ    (SI)(CX*1), DI
-	MOVQ    x+24(FP), R8
-	MOVQ    ldx+32(FP), R9
-	SHLQ    $0x02, R9
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	XORQ    CX, CX
-	CMPQ    CX, AX
-	JGE     mix4x32_narrow_done6
-
-mix4x32_narrow_loop5:
-	VBROADCASTSS (DX)(CX*4), Y8
-	VBROADCASTSS (BX)(CX*4), Y9
-	VBROADCASTSS (SI)(CX*4), Y10
-	VBROADCASTSS (DI)(CX*4), Y11
-	VMOVUPS      128(R8), Y12
-	VFMADD231PS  Y12, Y8, Y0
-	VFMADD231PS  Y12, Y9, Y2
-	VFMADD231PS  Y12, Y10, Y4
-	VFMADD231PS  Y12, Y11, Y6
-	VMOVUPS      160(R8), Y12
-	VFMADD231PS  Y12, Y8, Y1
-	VFMADD231PS  Y12, Y9, Y3
-	VFMADD231PS  Y12, Y10, Y5
-	VFMADD231PS  Y12, Y11, Y7
-	ADDQ         R9, R8
-	INCQ         CX
-	CMPQ         CX, AX
-	JL           mix4x32_narrow_loop5
-
-mix4x32_narrow_done6:
-	MOVQ    y+40(FP), CX
-	MOVQ    ldy+48(FP), DX
-	IMUL3Q  $0x00000004, DX, DX
-	LEAQ    (CX)(DX*1), BX
-	LEAQ    (BX)(DX*1), SI
-	LEAQ    (SI)(DX*1), DX
-	VMOVUPS Y0, 128(CX)
-	VMOVUPS Y1, 160(CX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y3, 160(BX)
-	VMOVUPS Y4, 128(SI)
-	VMOVUPS Y5, 160(SI)
-	VMOVUPS Y6, 128(DX)
-	VMOVUPS Y7, 160(DX)
-	MOVQ    a+8(FP), DX
-	MOVQ    lda+16(FP), CX
-	IMUL3Q  $0x00000004, CX, CX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), SI
-	LEAQ    (SI)(CX*1), DI
-	MOVQ    x+24(FP), R8
-	MOVQ    ldx+32(FP), R9
-	SHLQ    $0x02, R9
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	XORQ    CX, CX
-	CMPQ    CX, AX
-	JGE     mix4x32_narrow_done8
-
-mix4x32_narrow_loop7:
-	VBROADCASTSS (DX)(CX*4), Y8
-	VBROADCASTSS (BX)(CX*4), Y9
-	VBROADCASTSS (SI)(CX*4), Y10
-	VBROADCASTSS (DI)(CX*4), Y11
-	VMOVUPS      192(R8), Y12
-	VFMADD231PS  Y12, Y8, Y0
-	VFMADD231PS  Y12, Y9, Y2
-	VFMADD231PS  Y12, Y10, Y4
-	VFMADD231PS  Y12, Y11, Y6
-	VMOVUPS      224(R8), Y12
-	VFMADD231PS  Y12, Y8, Y1
-	VFMADD231PS  Y12, Y9, Y3
-	VFMADD231PS  Y12, Y10, Y5
-	VFMADD231PS  Y12, Y11, Y7
-	ADDQ         R9, R8
-	INCQ         CX
-	CMPQ         CX, AX
-	JL           mix4x32_narrow_loop7
-
-mix4x32_narrow_done8:
 	MOVQ    y+40(FP), AX
 	MOVQ    ldy+48(FP), CX
 	IMUL3Q  $0x00000004, CX, CX
 	LEAQ    (AX)(CX*1), DX
 	LEAQ    (DX)(CX*1), BX
 	LEAQ    (BX)(CX*1), CX
-	VMOVUPS Y0, 192(AX)
-	VMOVUPS Y1, 224(AX)
-	VMOVUPS Y2, 192(DX)
-	VMOVUPS Y3, 224(DX)
-	VMOVUPS Y4, 192(BX)
-	VMOVUPS Y5, 224(BX)
-	VMOVUPS Y6, 192(CX)
-	VMOVUPS Y7, 224(CX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y1, 96(AX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	VMOVUPS Y4, 64(BX)
+	VMOVUPS Y5, 96(BX)
+	VMOVUPS Y6, 64(CX)
+	VMOVUPS Y7, 96(CX)
+	VZEROUPPER
+	RET
+
+// func mix1x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix1x16(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix1x16_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	MOVQ   x+24(FP), BX
+	MOVQ   ldx+32(FP), SI
+	SHLQ   $0x02, SI
+	VPXORD Z0, Z0, Z0
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix1x16_wide_done2
+
+mix1x16_wide_loop1:
+	PREFETCHT0   2048(BX)
+	VBROADCASTSS (DX)(CX*4), Z1
+	VMOVUPS      (BX), Z2
+	VFMADD231PS  Z2, Z1, Z0
+	ADDQ         SI, BX
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix1x16_wide_loop1
+
+mix1x16_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	VMOVUPS Z0, (AX)
+	VZEROUPPER
+	RET
+
+mix1x16_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	MOVQ   x+24(FP), BX
+	MOVQ   ldx+32(FP), SI
+	SHLQ   $0x02, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix1x16_narrow_done2
+
+mix1x16_narrow_loop1:
+	PREFETCHT0   2048(BX)
+	VBROADCASTSS (DX)(CX*4), Y2
+	VMOVUPS      (BX), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      32(BX), Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         SI, BX
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix1x16_narrow_loop1
+
+mix1x16_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func mix2x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix2x16(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix2x16_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	MOVQ   x+24(FP), SI
+	MOVQ   ldx+32(FP), DI
+	SHLQ   $0x02, DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix2x16_wide_done2
+
+mix2x16_wide_loop1:
+	PREFETCHT0   2048(SI)
+	VBROADCASTSS (DX)(CX*4), Z2
+	VBROADCASTSS (BX)(CX*4), Z3
+	VMOVUPS      (SI), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         DI, SI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix2x16_wide_loop1
+
+mix2x16_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, (CX)
+	VZEROUPPER
+	RET
+
+mix2x16_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	MOVQ   x+24(FP), SI
+	MOVQ   ldx+32(FP), DI
+	SHLQ   $0x02, DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix2x16_narrow_done2
+
+mix2x16_narrow_loop1:
+	PREFETCHT0   2048(SI)
+	VBROADCASTSS (DX)(CX*4), Y4
+	VBROADCASTSS (BX)(CX*4), Y5
+	VMOVUPS      (SI), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y2
+	VMOVUPS      32(SI), Y6
+	VFMADD231PS  Y6, Y4, Y1
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         DI, SI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix2x16_narrow_loop1
+
+mix2x16_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	VZEROUPPER
+	RET
+
+// func mix3x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix3x16(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix3x16_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	MOVQ   x+24(FP), DI
+	MOVQ   ldx+32(FP), R8
+	SHLQ   $0x02, R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix3x16_wide_done2
+
+mix3x16_wide_loop1:
+	PREFETCHT0   2048(DI)
+	VBROADCASTSS (DX)(CX*4), Z3
+	VBROADCASTSS (BX)(CX*4), Z4
+	VBROADCASTSS (SI)(CX*4), Z5
+	VMOVUPS      (DI), Z6
+	VFMADD231PS  Z6, Z3, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         R8, DI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix3x16_wide_loop1
+
+mix3x16_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, (DX)
+	VMOVUPS Z2, (CX)
+	VZEROUPPER
+	RET
+
+mix3x16_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	MOVQ   x+24(FP), DI
+	MOVQ   ldx+32(FP), R8
+	SHLQ   $0x02, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix3x16_narrow_done2
+
+mix3x16_narrow_loop1:
+	PREFETCHT0   2048(DI)
+	VBROADCASTSS (DX)(CX*4), Y6
+	VBROADCASTSS (BX)(CX*4), Y7
+	VBROADCASTSS (SI)(CX*4), Y8
+	VMOVUPS      (DI), Y9
+	VFMADD231PS  Y9, Y6, Y0
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y4
+	VMOVUPS      32(DI), Y9
+	VFMADD231PS  Y9, Y6, Y1
+	VFMADD231PS  Y9, Y7, Y3
+	VFMADD231PS  Y9, Y8, Y5
+	ADDQ         R8, DI
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix3x16_narrow_loop1
+
+mix3x16_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VZEROUPPER
+	RET
+
+// func mix4x16(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)
+// Requires: AVX, AVX512F, FMA3, MMX+
+TEXT ·mix4x16(SB), NOSPLIT, $0-56
+	CMPB   ·isa+0(SB), $0x02
+	JNE    mix4x16_narrow
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	MOVQ   x+24(FP), R8
+	MOVQ   ldx+32(FP), R9
+	SHLQ   $0x02, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix4x16_wide_done2
+
+mix4x16_wide_loop1:
+	PREFETCHT0   2048(R8)
+	VBROADCASTSS (DX)(CX*4), Z4
+	VBROADCASTSS (BX)(CX*4), Z5
+	VBROADCASTSS (SI)(CX*4), Z6
+	VBROADCASTSS (DI)(CX*4), Z7
+	VMOVUPS      (R8), Z8
+	VFMADD231PS  Z8, Z4, Z0
+	VFMADD231PS  Z8, Z5, Z1
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x16_wide_loop1
+
+mix4x16_wide_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), CX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, (DX)
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, (CX)
+	VZEROUPPER
+	RET
+
+mix4x16_narrow:
+	MOVQ   n+0(FP), AX
+	MOVQ   a+8(FP), DX
+	MOVQ   lda+16(FP), CX
+	IMUL3Q $0x00000004, CX, CX
+	LEAQ   (DX)(CX*1), BX
+	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	MOVQ   x+24(FP), R8
+	MOVQ   ldx+32(FP), R9
+	SHLQ   $0x02, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ   CX, CX
+	CMPQ   CX, AX
+	JGE    mix4x16_narrow_done2
+
+mix4x16_narrow_loop1:
+	PREFETCHT0   2048(R8)
+	VBROADCASTSS (DX)(CX*4), Y8
+	VBROADCASTSS (BX)(CX*4), Y9
+	VBROADCASTSS (SI)(CX*4), Y10
+	VBROADCASTSS (DI)(CX*4), Y11
+	VMOVUPS      (R8), Y12
+	VFMADD231PS  Y12, Y8, Y0
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R8), Y12
+	VFMADD231PS  Y12, Y8, Y1
+	VFMADD231PS  Y12, Y9, Y3
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y7
+	ADDQ         R9, R8
+	INCQ         CX
+	CMPQ         CX, AX
+	JL           mix4x16_narrow_loop1
+
+mix4x16_narrow_done2:
+	MOVQ    y+40(FP), AX
+	MOVQ    ldy+48(FP), CX
+	IMUL3Q  $0x00000004, CX, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), BX
+	LEAQ    (BX)(CX*1), CX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
 	VZEROUPPER
 	RET
 

@@ -8,29 +8,33 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// mixWidth is the elements of a row that mix takes, mixRows the rows of a.
-const mixWidth, mixRows = 64, 4
+// mixWidths are the elements of a row that mix takes, mixRows the most rows of a.
+var mixWidths = []int{64, 32, 16}
+
+const mixRows = 4
 
 // mixes emits the products of attention with its cache.
 func mixes() {
-	for rows := 1; rows <= mixRows; rows++ {
-		name := fmt.Sprintf("mix%dx32", rows)
-		sig := "func(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)"
-		emitAs(sig, name, fmt.Sprintf("%s is Mix of %d rows and %d columns.", name, rows, mixWidth), "", func(f *function) {
-			columns, each := mixWidth/f.lanes(), mixWidth/f.lanes()
-			if !f.wide { // 16 registers: whole lines of x for all rows, rather than a row at a time
-				each = []int{8, 4, 4, 2}[rows-1]
-			}
-			for j := 0; j < columns; j += each {
-				f.mix(rows, j, each)
-			}
-		})
+	for _, width := range mixWidths {
+		for rows := 1; rows <= mixRows; rows++ {
+			name := fmt.Sprintf("mix%dx%d", rows, width)
+			sig := "func(n int, a *float32, lda int, x *float32, ldx int, y *float32, ldy int)"
+			emitAs(sig, name, fmt.Sprintf("%s is Mix of %d rows and %d columns.", name, rows, width), "", func(f *function) {
+				columns, each := width/f.lanes(), width/f.lanes()
+				if !f.wide { // 16 registers: whole lines of x for all rows, rather than a row at a time
+					each = min(columns, []int{8, 4, 4, 2}[rows-1])
+				}
+				for j := 0; j < columns; j += each {
+					f.mix(width, rows, j, each)
+				}
+			})
+		}
 	}
 }
 
 // mix emits y[r·ldy+j] = Σ_i a[r·lda+i]·x[i·ldx+j] for some vectors of columns j, from
 // the first-th on, in the order of i. The first ask for the lines of all.
-func (f *function) mix(rows, first, columns int) {
+func (f *function) mix(width, rows, first, columns int) {
 	a := f.rowPointers("a", "lda", 4, 0, rows)
 	x, step := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())
 	SHLQ(Imm(2), step)
@@ -41,7 +45,7 @@ func (f *function) mix(rows, first, columns int) {
 	CMPQ(f.i, f.n)
 	JGE(LabelRef(done))
 	Label(loop)
-	for line := 0; first == 0 && line < 4*mixWidth; line += 64 {
+	for line := 0; first == 0 && line < 4*width; line += 64 {
 		PREFETCHT0(Mem{Base: x, Disp: line + 2*aheadBytes})
 	}
 	weights := make([]VecVirtual, rows)

@@ -12,7 +12,7 @@ func (k *checker) checkStages() {
 	for i, s := range k.Stages {
 		key := entryKey("stages", i)
 		if counted && i >= n {
-			k.problem("a stage more in plan, or an entry less here; stages=[] drops what a preset has", fmt.Sprintf("overrides of stage %d, but the plan has %d", i+1, n), key, "plan")
+			k.problem("a stage more in plan, or an entry less here", fmt.Sprintf("overrides of stage %d, but the plan has %d", i+1, n), key, "plan")
 			break
 		}
 		objective := k.Objective

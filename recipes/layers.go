@@ -207,3 +207,21 @@ func settle(n *node, s *section) {
 		}
 	}
 }
+
+// replan drops the overrides of single stages that a higher layer's plan has no stages
+// for: they were written for the plan that it replaces.
+func replan(tree *node) {
+	stages, plan := tree.get("stages"), tree.get("plan")
+	if stages == nil || plan == nil || plan.layer() <= stages.layer() {
+		return
+	}
+	n := 0
+	for _, key := range []string{"mamba_layers", "fractions"} {
+		if counts := plan.get(key); counts != nil {
+			n = len(counts.items)
+		}
+	}
+	if n < len(stages.items) {
+		tree.drop("stages")
+	}
+}

@@ -133,6 +133,7 @@ func (l *loader) finish(name string, overrides, environ []string) (*Recipe, erro
 	}
 	prune(tree)
 	settle(tree, root())
+	replan(tree)
 	c := &strict{found: l.found}
 	c.table(tree, root(), "")
 	inherit(tree)

@@ -183,6 +183,22 @@ func TestAChoiceInAHigherLayerTakesAwayTheOthers(t *testing.T) {
 	}
 }
 
+func TestAPlanOfFewerStagesLeavesThePresetsOverridesOfStages(t *testing.T) {
+	preset := mustLoad(t, "quickstart", nil, nil)
+	for set, want := range map[string]int{
+		"plan.mamba_layers=[4]": 0, "plan.fractions=[0.5]": 0, "plan={group_size: 1, total: 3}": 0,
+		"plan.mamba_layers=[3, 5]": len(preset.Stages), "plan.rescore.steps=9": len(preset.Stages),
+	} {
+		if r := mustLoad(t, "quickstart", []string{set}, nil); len(r.Stages) != want || len(r.Phases) != len(preset.Phases) {
+			t.Errorf("%s leaves %d stages and %d phases, want %d and %d", set, len(r.Stages), len(r.Phases), want, len(preset.Phases))
+		}
+	}
+	_, err := Load("quickstart", []string{"plan.mamba_layers=[4]", "stages=[{}, {}]"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "overrides of stage 2, but the plan has 1") {
+		t.Errorf("overrides of the plan's own layer: got %v", err)
+	}
+}
+
 func TestShortWaysOfWritingMeanTheLongOnes(t *testing.T) {
 	long := mustLoad(t, "quickstart", []string{
 		"objective=[{type: jsd, weight: 1, beta: 0.5}]", "eval.tasks=[{name: recall}]", "phases=[{max_steps: 9, trainable: [{pattern: mixers, lr_scale: 1}]}]",

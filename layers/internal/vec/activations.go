@@ -86,7 +86,10 @@ func DecayRowsGrad[T tensor.Float](y, dy []T, ld int, sum, before, high, low, w 
 			sum[j] += dy[at] * y[at]
 			dy[at] *= e
 		}
-		before[i] = Sum(sum[:i])
+		before[i] = 0
+		for _, v := range sum[:i] {
+			before[i] += v
+		}
 	}
 }
 

@@ -100,18 +100,6 @@ func Axpby[T tensor.Float](y []T, s T, x []T, r T) {
 	}
 }
 
-// ScaleMul sets y[i] = s·a[i]·b[i]. y may be a or b.
-func ScaleMul[T tensor.Float](y []T, s T, a, b []T) {
-	if accelerated[T]() {
-		n := len(y)
-		scaleMul32(n, at(y, n), at(a, n), at(b, n), float32(s))
-		return
-	}
-	for i := range y {
-		y[i] = s * a[i] * b[i]
-	}
-}
-
 // MulAddScalar sets h[i] = a[i]·h[i] + s·u[i].
 func MulAddScalar[T tensor.Float](h, a, u []T, s T) {
 	if accelerated[T]() {

@@ -5,7 +5,7 @@
 // Each function is one loop over slices of equal length; its doc comment is the
 // loop it equals, its portable body the definition:
 //
-//	sums.go         Dot, Sum, SumSq, Max
+//	sums.go         Dot, SumSq, Max
 //	arithmetic.go   Add, Mul, Scale, Axpy, … and their accumulating forms
 //	layers.go       RMSApply, RMSSums, RMSGrad, Rotate, RotateBack, Conv4, ConvGrad4
 //	activations.go  Exp, Decay, Sigmoid, Softplus, SiLU, SwiGLU and gradients

@@ -8,7 +8,7 @@ import "stillhouse/layers/tensor"
 func RMSApply[T tensor.Float](y, x, w []T, r T) {
 	if accelerated[T]() {
 		n := len(y)
-		scaleMul32(n, at(y, n), at(x, n), at(w, n), float32(r))
+		rmsApply32(n, at(y, n), at(x, n), at(w, n), float32(r))
 		return
 	}
 	for i := range y {

@@ -23,7 +23,6 @@ func subjects() []subject {
 	single, double := loops[float32](), loops[float64]()
 	shapes := []subject{
 		{name: "Dot", slices: 2, rel: 1e-6},
-		{name: "Sum", slices: 1, rel: 1e-6},
 		{name: "SumSq", slices: 1, rel: 1e-6},
 		{name: "Max", slices: 1, rel: 0},
 		{name: "Add", outs: 1, slices: 3, rel: 1e-7},
@@ -34,7 +33,6 @@ func subjects() []subject {
 		{name: "Scale", outs: 1, slices: 2, scalars: []float64{0.75}, rel: 1e-6},
 		{name: "Axpy", outs: 1, slices: 2, scalars: []float64{-1.5}, rel: 1e-6},
 		{name: "Axpby", outs: 1, slices: 2, scalars: []float64{-1.5, 0.25}, rel: 1e-6},
-		{name: "ScaleMul", outs: 1, slices: 3, scalars: []float64{0.75}, rel: 1e-6},
 		{name: "MulAddScalar", outs: 1, slices: 3, scalars: []float64{0.75}, rel: 1e-6},
 		{name: "Triad", outs: 1, slices: 3, scalars: []float64{0.75}, rel: 1e-6},
 		{name: "RMSApply", outs: 1, slices: 3, scalars: []float64{0.75}, rel: 1e-6},
@@ -69,7 +67,6 @@ func subjects() []subject {
 func loops[T tensor.Float]() map[string]loop[T] {
 	return map[string]loop[T]{
 		"Dot":          func(s [][]T, c []T) (r [2]T) { r[0] = Dot(s[0], s[1]); return },
-		"Sum":          func(s [][]T, c []T) (r [2]T) { r[0] = Sum(s[0]); return },
 		"SumSq":        func(s [][]T, c []T) (r [2]T) { r[0] = SumSq(s[0]); return },
 		"Max":          func(s [][]T, c []T) (r [2]T) { r[0] = Max(s[0]); return },
 		"Add":          func(s [][]T, c []T) (r [2]T) { Add(s[0], s[1], s[2]); return },
@@ -80,7 +77,6 @@ func loops[T tensor.Float]() map[string]loop[T] {
 		"Scale":        func(s [][]T, c []T) (r [2]T) { Scale(s[0], c[0], s[1]); return },
 		"Axpy":         func(s [][]T, c []T) (r [2]T) { Axpy(s[0], c[0], s[1]); return },
 		"Axpby":        func(s [][]T, c []T) (r [2]T) { Axpby(s[0], c[0], s[1], c[1]); return },
-		"ScaleMul":     func(s [][]T, c []T) (r [2]T) { ScaleMul(s[0], c[0], s[1], s[2]); return },
 		"MulAddScalar": func(s [][]T, c []T) (r [2]T) { MulAddScalar(s[0], s[1], s[2], c[0]); return },
 		"Triad":        func(s [][]T, c []T) (r [2]T) { Triad(s[0], s[1], s[2], c[0]); return },
 		"RMSApply":     func(s [][]T, c []T) (r [2]T) { RMSApply(s[0], s[1], s[2], c[0]); return },

@@ -4,11 +4,6 @@
 
 package vec
 
-// sum32 is Sum.
-//
-//go:noescape
-func sum32(n int, x *float32) (sum float32)
-
 // sumSq32 is SumSq.
 //
 //go:noescape
@@ -174,10 +169,10 @@ func axpy32(n int, y *float32, x *float32, s float32)
 //go:noescape
 func axpby32(n int, y *float32, x *float32, s float32, r float32)
 
-// scaleMul32 is ScaleMul, and RMSApply.
+// rmsApply32 is RMSApply.
 //
 //go:noescape
-func scaleMul32(n int, y *float32, a *float32, b *float32, s float32)
+func rmsApply32(n int, y *float32, a *float32, b *float32, s float32)
 
 // mulAddScalar32 is MulAddScalar.
 //

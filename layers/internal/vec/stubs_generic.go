@@ -4,10 +4,6 @@
 
 package vec
 
-func sum32(n int, x *float32) (sum float32) {
-	panic(unreachable)
-}
-
 func sumSq32(n int, x *float32) (sum float32) {
 	panic(unreachable)
 }
@@ -140,7 +136,7 @@ func axpby32(n int, y, x *float32, s, r float32) {
 	panic(unreachable)
 }
 
-func scaleMul32(n int, y, a, b *float32, s float32) {
+func rmsApply32(n int, y, a, b *float32, s float32) {
 	panic(unreachable)
 }
 

@@ -22,19 +22,6 @@ func Dot[T tensor.Float](x, y []T) T {
 	return s
 }
 
-// Sum returns Σ x[i].
-func Sum[T tensor.Float](x []T) T {
-	if accelerated[T]() {
-		n := len(x)
-		return T(sum32(n, at(x, n)))
-	}
-	var s T
-	for _, v := range x {
-		s += v
-	}
-	return s
-}
-
 // SumSq returns Σ x[i]².
 func SumSq[T tensor.Float](x []T) T {
 	if accelerated[T]() {

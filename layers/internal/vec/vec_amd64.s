@@ -4,140 +4,6 @@
 
 #include "textflag.h"
 
-// func sum32(n int, x *float32) (sum float32)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·sum32(SB), NOSPLIT, $0-20
-	CMPB   ·isa+0(SB), $0x02
-	JNE    sum32_narrow
-	MOVQ   n+0(FP), AX
-	MOVQ   x+8(FP), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORQ   CX, CX
-	LEAQ   -64(AX), BX
-	CMPQ   CX, BX
-	JGT    sum32_wide_done2
-
-sum32_wide_loop1:
-	VADDPS (DX)(CX*4), Z0, Z0
-	VADDPS 64(DX)(CX*4), Z1, Z1
-	VADDPS 128(DX)(CX*4), Z2, Z2
-	VADDPS 192(DX)(CX*4), Z3, Z3
-	ADDQ   $0x40, CX
-	CMPQ   CX, BX
-	JLE    sum32_wide_loop1
-
-sum32_wide_done2:
-	LEAQ -16(AX), BX
-	CMPQ CX, BX
-	JGT  sum32_wide_done4
-
-sum32_wide_loop3:
-	VADDPS (DX)(CX*4), Z0, Z0
-	ADDQ   $0x10, CX
-	CMPQ   CX, BX
-	JLE    sum32_wide_loop3
-
-sum32_wide_done4:
-	SUBQ      CX, AX
-	JZ        sum32_wide_end5
-	MOVQ      $-1, BX
-	BZHIQ     AX, BX, BX
-	KMOVW     BX, K1
-	VMOVUPS.Z (DX)(CX*4), K1, Z4
-	VADDPS    Z4, Z1, Z1
-
-sum32_wide_end5:
-	VADDPS        Z2, Z0, Z0
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y1
-	VEXTRACTF32X4 $0x01, Y1, X0
-	VADDPS        X0, X1, X0
-	VPERMILPS     $0x4e, X0, X1
-	VADDPS        X1, X0, X0
-	VPERMILPS     $0xb1, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSS        X0, sum+16(FP)
-	VZEROUPPER
-	RET
-
-sum32_narrow:
-	MOVQ   n+0(FP), AX
-	MOVQ   x+8(FP), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	XORQ   CX, CX
-	LEAQ   -32(AX), BX
-	CMPQ   CX, BX
-	JGT    sum32_narrow_done2
-
-sum32_narrow_loop1:
-	VADDPS (DX)(CX*4), Y0, Y0
-	VADDPS 32(DX)(CX*4), Y1, Y1
-	VADDPS 64(DX)(CX*4), Y2, Y2
-	VADDPS 96(DX)(CX*4), Y3, Y3
-	ADDQ   $0x20, CX
-	CMPQ   CX, BX
-	JLE    sum32_narrow_loop1
-
-sum32_narrow_done2:
-	LEAQ -8(AX), BX
-	CMPQ CX, BX
-	JGT  sum32_narrow_done4
-
-sum32_narrow_loop3:
-	VADDPS (DX)(CX*4), Y0, Y0
-	ADDQ   $0x08, CX
-	CMPQ   CX, BX
-	JLE    sum32_narrow_loop3
-
-sum32_narrow_done4:
-	SUBQ       CX, AX
-	JZ         sum32_narrow_end5
-	LEAQ       edge<>+0(SB), BX
-	NEGQ       AX
-	VMOVUPS    32(BX)(AX*4), Y4
-	VMASKMOVPS (DX)(CX*4), Y4, Y4
-	VADDPS     Y4, Y1, Y1
-
-sum32_narrow_end5:
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VPERMILPS    $0x4e, X1, X0
-	VADDPS       X0, X1, X1
-	VPERMILPS    $0xb1, X1, X0
-	VADDPS       X0, X1, X1
-	VMOVSS       X1, sum+16(FP)
-	VZEROUPPER
-	RET
-
-DATA edge<>+0(SB)/4, $0xffffffff
-DATA edge<>+4(SB)/4, $0xffffffff
-DATA edge<>+8(SB)/4, $0xffffffff
-DATA edge<>+12(SB)/4, $0xffffffff
-DATA edge<>+16(SB)/4, $0xffffffff
-DATA edge<>+20(SB)/4, $0xffffffff
-DATA edge<>+24(SB)/4, $0xffffffff
-DATA edge<>+28(SB)/4, $0xffffffff
-DATA edge<>+32(SB)/4, $0x00000000
-DATA edge<>+36(SB)/4, $0x00000000
-DATA edge<>+40(SB)/4, $0x00000000
-DATA edge<>+44(SB)/4, $0x00000000
-DATA edge<>+48(SB)/4, $0x00000000
-DATA edge<>+52(SB)/4, $0x00000000
-DATA edge<>+56(SB)/4, $0x00000000
-DATA edge<>+60(SB)/4, $0x00000000
-GLOBL edge<>(SB), RODATA|NOPTR, $64
-
 // func sumSq32(n int, x *float32) (sum float32)
 // Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3, MMX+
 TEXT ·sumSq32(SB), NOSPLIT, $0-20
@@ -271,6 +137,24 @@ sumSq32_narrow_end5:
 	VMOVSS       X1, sum+16(FP)
 	VZEROUPPER
 	RET
+
+DATA edge<>+0(SB)/4, $0xffffffff
+DATA edge<>+4(SB)/4, $0xffffffff
+DATA edge<>+8(SB)/4, $0xffffffff
+DATA edge<>+12(SB)/4, $0xffffffff
+DATA edge<>+16(SB)/4, $0xffffffff
+DATA edge<>+20(SB)/4, $0xffffffff
+DATA edge<>+24(SB)/4, $0xffffffff
+DATA edge<>+28(SB)/4, $0xffffffff
+DATA edge<>+32(SB)/4, $0x00000000
+DATA edge<>+36(SB)/4, $0x00000000
+DATA edge<>+40(SB)/4, $0x00000000
+DATA edge<>+44(SB)/4, $0x00000000
+DATA edge<>+48(SB)/4, $0x00000000
+DATA edge<>+52(SB)/4, $0x00000000
+DATA edge<>+56(SB)/4, $0x00000000
+DATA edge<>+60(SB)/4, $0x00000000
+GLOBL edge<>(SB), RODATA|NOPTR, $64
 
 // func dot32(n int, x *float32, y *float32) (sum float32)
 // Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3
@@ -8698,11 +8582,11 @@ axpby32_narrow_end5:
 	VZEROUPPER
 	RET
 
-// func scaleMul32(n int, y *float32, a *float32, b *float32, s float32)
+// func rmsApply32(n int, y *float32, a *float32, b *float32, s float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·scaleMul32(SB), NOSPLIT, $0-36
+TEXT ·rmsApply32(SB), NOSPLIT, $0-36
 	CMPB         ·isa+0(SB), $0x02
-	JNE          scaleMul32_narrow
+	JNE          rmsApply32_narrow
 	MOVQ         n+0(FP), AX
 	MOVQ         y+8(FP), DX
 	MOVQ         a+16(FP), BX
@@ -8711,9 +8595,9 @@ TEXT ·scaleMul32(SB), NOSPLIT, $0-36
 	XORQ         CX, CX
 	LEAQ         -32(AX), DI
 	CMPQ         CX, DI
-	JGT          scaleMul32_wide_done2
+	JGT          rmsApply32_wide_done2
 
-scaleMul32_wide_loop1:
+rmsApply32_wide_loop1:
 	VMULPS  (BX)(CX*4), Z0, Z1
 	VMULPS  (SI)(CX*4), Z1, Z1
 	VMOVUPS Z1, (DX)(CX*4)
@@ -8722,24 +8606,24 @@ scaleMul32_wide_loop1:
 	VMOVUPS Z1, 64(DX)(CX*4)
 	ADDQ    $0x20, CX
 	CMPQ    CX, DI
-	JLE     scaleMul32_wide_loop1
+	JLE     rmsApply32_wide_loop1
 
-scaleMul32_wide_done2:
+rmsApply32_wide_done2:
 	LEAQ -16(AX), DI
 	CMPQ CX, DI
-	JGT  scaleMul32_wide_done4
+	JGT  rmsApply32_wide_done4
 
-scaleMul32_wide_loop3:
+rmsApply32_wide_loop3:
 	VMULPS  (BX)(CX*4), Z0, Z1
 	VMULPS  (SI)(CX*4), Z1, Z1
 	VMOVUPS Z1, (DX)(CX*4)
 	ADDQ    $0x10, CX
 	CMPQ    CX, DI
-	JLE     scaleMul32_wide_loop3
+	JLE     rmsApply32_wide_loop3
 
-scaleMul32_wide_done4:
+rmsApply32_wide_done4:
 	SUBQ      CX, AX
-	JZ        scaleMul32_wide_end5
+	JZ        rmsApply32_wide_end5
 	MOVQ      $-1, DI
 	BZHIQ     AX, DI, DI
 	KMOVW     DI, K1
@@ -8749,11 +8633,11 @@ scaleMul32_wide_done4:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (DX)(CX*4)
 
-scaleMul32_wide_end5:
+rmsApply32_wide_end5:
 	VZEROUPPER
 	RET
 
-scaleMul32_narrow:
+rmsApply32_narrow:
 	MOVQ         n+0(FP), AX
 	MOVQ         y+8(FP), DX
 	MOVQ         a+16(FP), BX
@@ -8762,9 +8646,9 @@ scaleMul32_narrow:
 	XORQ         CX, CX
 	LEAQ         -16(AX), DI
 	CMPQ         CX, DI
-	JGT          scaleMul32_narrow_done2
+	JGT          rmsApply32_narrow_done2
 
-scaleMul32_narrow_loop1:
+rmsApply32_narrow_loop1:
 	VMULPS  (BX)(CX*4), Y0, Y1
 	VMULPS  (SI)(CX*4), Y1, Y1
 	VMOVUPS Y1, (DX)(CX*4)
@@ -8773,24 +8657,24 @@ scaleMul32_narrow_loop1:
 	VMOVUPS Y1, 32(DX)(CX*4)
 	ADDQ    $0x10, CX
 	CMPQ    CX, DI
-	JLE     scaleMul32_narrow_loop1
+	JLE     rmsApply32_narrow_loop1
 
-scaleMul32_narrow_done2:
+rmsApply32_narrow_done2:
 	LEAQ -8(AX), DI
 	CMPQ CX, DI
-	JGT  scaleMul32_narrow_done4
+	JGT  rmsApply32_narrow_done4
 
-scaleMul32_narrow_loop3:
+rmsApply32_narrow_loop3:
 	VMULPS  (BX)(CX*4), Y0, Y1
 	VMULPS  (SI)(CX*4), Y1, Y1
 	VMOVUPS Y1, (DX)(CX*4)
 	ADDQ    $0x08, CX
 	CMPQ    CX, DI
-	JLE     scaleMul32_narrow_loop3
+	JLE     rmsApply32_narrow_loop3
 
-scaleMul32_narrow_done4:
+rmsApply32_narrow_done4:
 	SUBQ       CX, AX
-	JZ         scaleMul32_narrow_end5
+	JZ         rmsApply32_narrow_end5
 	LEAQ       edge<>+0(SB), DI
 	NEGQ       AX
 	VMOVUPS    32(DI)(AX*4), Y1
@@ -8800,7 +8684,7 @@ scaleMul32_narrow_done4:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (DX)(CX*4)
 
-scaleMul32_narrow_end5:
+rmsApply32_narrow_end5:
 	VZEROUPPER
 	RET
 

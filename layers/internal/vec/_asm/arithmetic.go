@@ -48,7 +48,7 @@ func arithmetic() {
 		VFMADD231PS(f.in("x"), s[0], y)
 		f.store(y, "y")
 	})
-	elementwise("scaleMul32", "scaleMul32 is ScaleMul, and RMSApply.", "y a b", "s", func(f *function, s []VecVirtual) {
+	elementwise("rmsApply32", "rmsApply32 is RMSApply.", "y a b", "s", func(f *function, s []VecVirtual) {
 		y := f.vec()
 		VMULPS(f.in("a"), s[0], y)
 		VMULPS(f.in("b"), y, y)

@@ -18,9 +18,6 @@ func sums() {
 			f.result(f.fold(VADDPS, acc), "sum")
 		})
 	}
-	total("sum32", "sum32 is Sum.", "x", func(f *function, acc VecVirtual) {
-		VADDPS(f.in("x"), acc, acc)
-	})
 	total("sumSq32", "sumSq32 is SumSq.", "x", func(f *function, acc VecVirtual) {
 		f.ahead("x")
 		x := f.load("x")

@@ -39,7 +39,7 @@ func TestDecayingTrianglesAreTheFloat64Ones(t *testing.T) {
 						v, d = v*e, d*e
 						want[j] += v * float64(slope[k])
 					}
-					if off(y[k], v) > 1e-6 || off(again[k], v) > 1e-6 || off(dy[k], d) > 1e-6 {
+					if !(off(y[k], v) <= 1e-6 && off(again[k], v) <= 1e-6 && off(dy[k], d) <= 1e-6) {
 						t.Fatalf("%d rows: [%d,%d] is %v, %v and %v, want %v and %v", n, i, j, y[k], again[k], dy[k], v, d)
 					}
 				}
@@ -47,12 +47,12 @@ func TestDecayingTrianglesAreTheFloat64Ones(t *testing.T) {
 				for _, v := range want[:i] {
 					total += v
 				}
-				if off(before[i], total) > 1e-5 {
+				if !(off(before[i], total) <= 1e-5) {
 					t.Fatalf("%d rows: before row %d there is %v, want %v", n, i, before[i], total)
 				}
 			}
 			for j, v := range want {
-				if off(sum[j], v) > 1e-5 {
+				if !(off(sum[j], v) <= 1e-5) {
 					t.Fatalf("%d rows: column %d sums to %v, want %v", n, j, sum[j], v)
 				}
 			}

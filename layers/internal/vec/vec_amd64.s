@@ -12551,6 +12551,7 @@ softmaxGrad32_wide_done5:
 	VMULPS            Z5, Z9, Z9
 	VMOVUPS           Z9, K1, (DX)(CX*4)
 	VMOVUPS.Z         (BX)(CX*4), K1, Z4
+	VMOVAPS.Z         Z9, K1, Z9
 	VFMADD231PS       Z4, Z9, Z7
 
 softmaxGrad32_wide_end6:
@@ -12788,6 +12789,7 @@ softmaxGrad32_narrow_done5:
 	VMULPS       Y5, Y11, Y11
 	VMASKMOVPS   Y11, Y8, (DX)(CX*4)
 	VMASKMOVPS   (BX)(CX*4), Y8, Y4
+	VANDPS       Y11, Y8, Y11
 	VFMADD231PS  Y4, Y11, Y7
 
 softmaxGrad32_narrow_end6:

@@ -40,7 +40,7 @@ func softmax() {
 			p := f.weight(f.logarithm("x", s, most))
 			VMULPS(over, p, p)
 			f.store(p, "x")
-			VFMADD231PS(f.in("dp"), p, acc[j])
+			VFMADD231PS(f.in("dp"), f.existing(p), acc[j]) // beyond the row p may be infinite
 		})
 		mean := f.vec()
 		VBROADCASTSS(f.fold(VADDPS, acc).AsX(), mean)

@@ -159,13 +159,12 @@ func (k *Mamba2[T]) forwardConv(part int) {
 	x := k.in[m2Proj][b*s.T*F+E:]
 	for t := lo; t < hi; t++ {
 		n := b*s.T + t
-		pre := k.pre[n*C : (n+1)*C]
-		k.conv.row(pre, x, F, t, int(k.start[n]))
-		vec.SiLU(k.xbc[n*C:(n+1)*C], pre)
+		k.conv.row(k.pre[n*C:(n+1)*C], x, F, t, int(k.start[n]))
 		vec.Add(k.delta[n*s.H:(n+1)*s.H], x[t*F+C:][:s.H], k.in[m2DtBias])
 	}
-	delta := k.delta[(b*s.T+lo)*s.H : (b*s.T+hi)*s.H]
-	vec.Softplus(delta, delta)
+	from, to := b*s.T+lo, b*s.T+hi
+	vec.SiLU(k.xbc[from*C:to*C], k.pre[from*C:to*C])
+	vec.Softplus(k.delta[from*s.H:to*s.H], k.delta[from*s.H:to*s.H])
 }
 
 // head returns the arguments of one sequence and head.

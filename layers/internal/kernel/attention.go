@@ -67,11 +67,11 @@ type Attention[T tensor.Float] struct {
 }
 
 // tileScratch is what one worker needs for a tile of queries: backward the gradients of
-// scores and outputs, forward what divides the outputs.
+// scores and outputs too, and m and r where no backward pass will want them.
 type tileScratch[T tensor.Float] struct {
 	s, dp []T // [queries,past]
 	o     []T // [queries,P] outputs, or their gradient
-	m, z  []T // [queries]
+	m, r  []T // [queries]
 }
 
 // queryTile is the number of queries of one head whose scores exist at a time: whole
@@ -104,9 +104,11 @@ func NewAttention[T tensor.Float](p *parallel.Pool, s AttentionSize, o Attention
 	k.free = make(chan *tileScratch[T], p.Threads())
 	for range p.Threads() {
 		queries := k.per * min(k.tokens, s.T)
-		t := &tileScratch[T]{s: room[T](p, queries*apart(s.T)), o: room[T](p, queries*s.P), m: room[T](p, queries), z: room[T](p, queries)}
+		t := &tileScratch[T]{s: room[T](p, queries*apart(s.T)), o: room[T](p, queries*s.P)}
 		if o.Train {
 			t.dp = room[T](p, queries*apart(s.T))
+		} else {
+			t.m, t.r = room[T](p, queries), room[T](p, queries)
 		}
 		k.free <- t
 	}
@@ -170,86 +172,24 @@ func (k *Attention[T]) turnRows(item int) {
 	}
 }
 
-// tile is one tile of queries: the heads of a group, of tokens tokens from first on.
-type tile struct {
-	b, g          int
-	first, tokens int
-	queries       int // of all heads
-	from, n       int // keys that any of them sees
-	ld            int // from one query's scores to the next one's
-}
-
-// tileOf returns the i-th tile of a group, counted over all sequences.
-func (k *Attention[T]) tileOf(group, i int) tile {
-	s := k.size
-	x := tile{b: group / s.G, g: group % s.G, first: i * k.tokens}
-	x.tokens = min(k.tokens, s.T-x.first)
-	x.queries = k.per * x.tokens
-	x.from = x.first
-	for t := range x.tokens {
-		x.from = min(x.from, k.oldest(x.b, x.first+t))
-	}
-	x.n = x.first + x.tokens - x.from
-	x.ld = apart(x.n)
-	return x
-}
-
-// oldest returns the first key that token t of a sequence sees; the last is its own.
-func (k *Attention[T]) oldest(b, t int) int {
-	start := int(k.start[b*k.size.T+t])
-	if k.opt.Window > 0 {
-		return max(start, t-k.opt.Window+1)
-	}
-	return start
-}
-
-// scores fills scratch with a tile's, -Inf where a query does not see a key.
-func (k *Attention[T]) scores(x tile, w *tileScratch[T]) {
-	s := k.size
-	group := x.b*s.G + x.g
-	q, keys := k.q[(group*s.T+x.first)*k.per*s.P:], k.k[(group*s.T+x.from)*s.P:]
-	gemm.Gemm(nil, gemm.NT, x.queries, x.n, s.P, q, s.P, keys, s.P, w.s, x.ld, false)
-	for i := range x.queries {
-		t := x.first + i%x.tokens
-		hide(w.s[i*x.ld:][:x.n], k.oldest(x.b, t)-x.from, t+1-x.from, k.hidden)
-	}
-}
-
-// hide makes the scores outside [lo,hi) those of nothing, which hidden holds enough of.
-func hide[T tensor.Float](scores []T, lo, hi int, hidden []T) {
-	copy(scores[:lo], hidden)
-	copy(scores[hi:], hidden)
-}
-
-// nothing fills x with -Inf, the score of what is not seen, and returns it.
-func nothing[T tensor.Float](x []T) []T {
-	for i := range x {
-		x[i] = T(math.Inf(-1))
-	}
-	return x
-}
-
 // forwardTile computes one tile. The longest, which are the last of their groups, come
 // first, so that no worker is left with one.
 func (k *Attention[T]) forwardTile(item int) {
 	s := k.size
 	groups := s.B * s.G
-	group := item % groups
-	x := k.tileOf(group, k.tiles()-1-item/groups)
+	x := k.tileOf(item%groups, k.tiles()-1-item/groups)
 	w := <-k.free
-	m, z := w.m[:x.queries], w.z[:x.queries]
-	k.scores(x, w)
-	vec.Softmax(w.s, x.ld, x.n, k.scale, m, z)
-	gemm.Gemm(nil, gemm.NN, x.queries, s.P, x.n, w.s, x.ld, k.v[(group*s.T+x.from)*s.P:], s.P, w.o, s.P, false)
-	for i := range z {
-		z[i] = 1 / z[i]
-		h, t := x.g*k.per+i/x.tokens, x.first+i%x.tokens
-		vec.Scale(k.out[((x.b*s.T+t)*s.H+h)*s.P:][:s.P], z[i], w.o[i*s.P:])
-	}
+	m, r := w.m, w.r
 	if k.opt.Train {
-		at := (group*s.T + x.first) * k.per
-		copy(k.m[at:], m)
-		copy(k.r[at:], z)
+		m, r = k.m[x.at:], k.r[x.at:]
+	}
+	m, r = m[:x.queries], r[:x.queries]
+	k.scores(x, w)
+	vec.Softmax(w.s, x.ld, x.n, k.scale, m, r)
+	gemm.Gemm(nil, gemm.NN, x.queries, s.P, x.n, w.s, x.ld, k.v[x.past*s.P:], s.P, w.o, s.P, false)
+	for i, z := range r {
+		r[i] = 1 / z
+		vec.Scale(k.outOf(k.out, x, i), r[i], w.o[i*s.P:])
 	}
 	k.free <- w
 }

@@ -35,17 +35,15 @@ func (k *Attention[T]) backwardTiles(item int) {
 	for i := first; i < k.tiles(); i += k.per {
 		x := k.tileOf(group, i)
 		for j := range x.queries {
-			h, t := x.g*k.per+j/x.tokens, x.first+j%x.tokens
-			copy(w.o[j*s.P:][:s.P], k.dout[((x.b*s.T+t)*s.H+h)*s.P:])
+			copy(w.o[j*s.P:], k.outOf(k.dout, x, j))
 		}
-		at := (group*s.T + x.first) * k.per
-		q, past := k.q[at*s.P:], (group*s.T+x.from)*s.P
+		q := k.q[x.at*s.P:]
 		k.scores(x, w)
-		gemm.Gemm(nil, gemm.NT, x.queries, x.n, s.P, w.o, s.P, k.v[past:], s.P, w.dp, x.ld, false)
-		vec.SoftmaxGrad(w.s, w.dp, x.ld, x.n, k.scale, k.m[at:][:x.queries], k.r[at:][:x.queries])
+		gemm.Gemm(nil, gemm.NT, x.queries, x.n, s.P, w.o, s.P, k.v[x.past*s.P:], s.P, w.dp, x.ld, false)
+		vec.SoftmaxGrad(w.s, w.dp, x.ld, x.n, k.scale, k.m[x.at:][:x.queries], k.r[x.at:][:x.queries])
 		gemm.Gemm(nil, gemm.TN, x.n, s.P, x.queries, w.s, x.ld, w.o, s.P, dv[x.from*s.P:], s.P, true)
 		gemm.Gemm(nil, gemm.TN, x.n, s.P, x.queries, w.dp, x.ld, q, s.P, dk[x.from*s.P:], s.P, true)
-		gemm.Gemm(nil, gemm.NN, x.queries, s.P, x.n, w.dp, x.ld, k.k[past:], s.P, q, s.P, false)
+		gemm.Gemm(nil, gemm.NN, x.queries, s.P, x.n, w.dp, x.ld, k.k[x.past*s.P:], s.P, q, s.P, false)
 	}
 	k.free <- w
 }

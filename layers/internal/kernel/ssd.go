@@ -111,10 +111,7 @@ func (s *ssd[T]) cumulate(h *head[T], w *ssdScratch[T], c0, q int) {
 		w.high[i] = T(sum)
 		w.low[i] = T(sum - float64(w.high[i]))
 	}
-	vec.Exp(w.exp[:q], w.high[:q])
-	for i := q - 1; i >= 0 && w.high[i] < vec.LeastWeight; i-- {
-		w.exp[i] = 0
-	}
+	vec.ExpSum(w.exp[:q], w.high[:q], 1, 0) // as weights: 0, not denormal
 }
 
 // toLast sets e[j] = exp(cum_last-cum[j]) and w[j] = e[j]·Δ[j], what is left of token j

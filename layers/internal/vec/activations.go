@@ -22,16 +22,16 @@ func Exp[T tensor.Float](y, x []T) {
 	}
 }
 
-// LeastWeight is the exponent below which a weight, in a softmax or of a decayed past,
+// leastWeight is the exponent below which a weight, in a softmax or of a decayed past,
 // is 0. Beside weights near 1 what is left, 1.6e-28, is nothing; yet a little lower, or
 // times a small factor, it were a denormal number, and each product with one of these
 // takes an Intel processor a hundred times as long: heads that forget fast made a scan
 // four times slower.
-const LeastWeight = -64
+const leastWeight = -64
 
-// weight returns exp(x), and 0 below LeastWeight.
+// weight returns exp(x), and 0 below leastWeight.
 func weight[T tensor.Float](x T) T {
-	if x < LeastWeight {
+	if x < leastWeight {
 		return 0
 	}
 	return T(math.Exp(float64(x)))
@@ -39,7 +39,7 @@ func weight[T tensor.Float](x T) T {
 
 // Decay sets y[i] *= exp((h - high[i]) + (l - low[i]))·w[i]: high and low are the parts
 // of numbers that float32 is too short for, and whose differences are wanted. Below
-// LeastWeight a difference counts as minus infinity.
+// leastWeight a difference counts as minus infinity.
 func Decay[T tensor.Float](y, high, low, w []T, h, l T) {
 	if accelerated[T]() {
 		n := len(y)

@@ -38,7 +38,7 @@ func TestWeightsAreNormalNumbersOrNothing(t *testing.T) {
 		for name, f := range weights {
 			f(y, x)
 			for i, v := range y {
-				if gone := x[i] < LeastWeight; gone != (v == 0) || !gone && !(math.Abs(float64(v)/math.Exp(float64(x[i]))-1) <= 1e-6) {
+				if gone := x[i] < leastWeight; gone != (v == 0) || !gone && !(math.Abs(float64(v)/math.Exp(float64(x[i]))-1) <= 1e-6) {
 					t.Fatalf("%s: exp(%v) is %v", name, x[i], v)
 				}
 			}

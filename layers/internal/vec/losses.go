@@ -7,7 +7,7 @@ import (
 )
 
 // Softmax and the two divergences, a row of logits at a time. Exponentials are 0
-// below LeastWeight.
+// below leastWeight.
 
 // ExpSum sets y[i] = exp(s·x[i] - m) and returns Σ y[i]. y may be x.
 func ExpSum[T tensor.Float](y, x []T, s, m T) T {

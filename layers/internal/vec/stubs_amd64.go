@@ -244,6 +244,11 @@ func swiglu32(n int, y *float32, gate *float32, u *float32)
 //go:noescape
 func swigluGrad32(n int, dg *float32, du *float32, dy *float32, gate *float32, u *float32)
 
+// expSum32 is ExpSum.
+//
+//go:noescape
+func expSum32(n int, y *float32, x *float32, s float32, m float32) (sum float32)
+
 // decay32 is Decay.
 //
 //go:noescape
@@ -258,11 +263,6 @@ func decayRows32(n int, y *float32, high *float32, low *float32, w *float32, ld 
 //
 //go:noescape
 func decayRowsGrad32(n int, y *float32, dy *float32, sum *float32, high *float32, low *float32, w *float32, before *float32, ld int)
-
-// expSum32 is ExpSum.
-//
-//go:noescape
-func expSum32(n int, y *float32, x *float32, s float32, m float32) (sum float32)
 
 // softmax32 is Softmax.
 //

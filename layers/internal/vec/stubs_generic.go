@@ -196,6 +196,10 @@ func swigluGrad32(n int, dg, du, dy, gate, u *float32) {
 	panic(unreachable)
 }
 
+func expSum32(n int, y, x *float32, s, m float32) (sum float32) {
+	panic(unreachable)
+}
+
 func decay32(n int, y, high, low, w *float32, h, l float32) {
 	panic(unreachable)
 }
@@ -205,10 +209,6 @@ func decayRows32(n int, y, high, low, w *float32, ld int) {
 }
 
 func decayRowsGrad32(n int, y, dy, sum, high, low, w, before *float32, ld int) {
-	panic(unreachable)
-}
-
-func expSum32(n int, y, x *float32, s, m float32) (sum float32) {
 	panic(unreachable)
 }
 

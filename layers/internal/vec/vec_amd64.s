@@ -11127,6 +11127,194 @@ swigluGrad32_narrow_end3:
 	VZEROUPPER
 	RET
 
+// func expSum32(n int, y *float32, x *float32, s float32, m float32) (sum float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, FMA3
+TEXT ·expSum32(SB), NOSPLIT, $0-36
+	CMPB         ·isa+0(SB), $0x02
+	JNE          expSum32_narrow
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
+	VBROADCASTSS const42b20000<>+0(SB), Z0
+	VBROADCASTSS constc2800000<>+0(SB), Z1
+	VBROADCASTSS const3f800000<>+0(SB), Z2
+	VBROADCASTSS s+24(FP), Z3
+	VBROADCASTSS m+28(FP), Z4
+	VPXORD       Z5, Z5, Z5
+	XORQ         CX, CX
+	LEAQ         -16(AX), SI
+	CMPQ         CX, SI
+	JGT          expSum32_wide_done2
+
+expSum32_wide_loop1:
+	VMOVUPS           (BX)(CX*4), Z6
+	VFMSUB213PS       Z4, Z3, Z6
+	VCMPPS            $0x15, Z1, Z6, K1
+	VMINPS            Z6, Z0, Z6
+	VMAXPS            Z6, Z1, Z6
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z6, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z7, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z7, Z6
+	VBROADCASTSS      const3ab68883<>+0(SB), Z8
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z6, Z8
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z6, Z8
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z6, Z8
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z8
+	VFMADD213PS       Z2, Z6, Z8
+	VFMADD213PS       Z2, Z6, Z8
+	VSCALEFPS.Z       Z7, Z8, K1, Z8
+	VMOVUPS           Z8, (DX)(CX*4)
+	VADDPS            Z8, Z5, Z5
+	ADDQ              $0x10, CX
+	CMPQ              CX, SI
+	JLE               expSum32_wide_loop1
+
+expSum32_wide_done2:
+	SUBQ              CX, AX
+	JZ                expSum32_wide_end3
+	MOVQ              $-1, SI
+	BZHIQ             AX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (BX)(CX*4), K1, Z6
+	VFMSUB213PS       Z4, Z3, Z6
+	VCMPPS            $0x15, Z1, Z6, K2
+	VMINPS            Z6, Z0, Z0
+	VMAXPS            Z0, Z1, Z0
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z1, Z0
+	VBROADCASTSS      const3ab68883<>+0(SB), Z3
+	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
+	VFMADD213PS       Z2, Z0, Z3
+	VFMADD213PS       Z2, Z0, Z3
+	VSCALEFPS.Z       Z1, Z3, K2, Z3
+	VMOVUPS           Z3, K1, (DX)(CX*4)
+	VMOVAPS.Z         Z3, K1, Z3
+	VADDPS            Z3, Z5, Z5
+
+expSum32_wide_end3:
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, sum+32(FP)
+	VZEROUPPER
+	RET
+
+expSum32_narrow:
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
+	VBROADCASTSS const42b20000<>+0(SB), Y0
+	VBROADCASTSS constc2800000<>+0(SB), Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VBROADCASTSS s+24(FP), Y3
+	VBROADCASTSS m+28(FP), Y4
+	VXORPS       Y5, Y5, Y5
+	XORQ         CX, CX
+	LEAQ         -8(AX), SI
+	CMPQ         CX, SI
+	JGT          expSum32_narrow_done2
+
+expSum32_narrow_loop1:
+	VMOVUPS      (BX)(CX*4), Y6
+	VFMSUB213PS  Y4, Y3, Y6
+	VCMPPS       $0x15, Y1, Y6, Y7
+	VMINPS       Y6, Y0, Y6
+	VMAXPS       Y6, Y1, Y6
+	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VFNMADD231PS const3f318000<>+0(SB), Y8, Y6
+	VFNMADD231PS constb95e8083<>+0(SB), Y8, Y6
+	VBROADCASTSS const3ab68883<>+0(SB), Y9
+	VFMADD213PS  const3c0905b6<>+0(SB), Y6, Y9
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y6, Y9
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y6, Y9
+	VFMADD213PS  const3f000000<>+0(SB), Y6, Y9
+	VFMADD213PS  Y2, Y6, Y9
+	VFMADD213PS  Y2, Y6, Y9
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y6
+	VPSUBD       Y6, Y8, Y8
+	VPADDD       const0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y9, Y9
+	VPADDD       const0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VANDPS       Y7, Y9, Y9
+	VMOVUPS      Y9, (DX)(CX*4)
+	VADDPS       Y9, Y5, Y5
+	ADDQ         $0x08, CX
+	CMPQ         CX, SI
+	JLE          expSum32_narrow_loop1
+
+expSum32_narrow_done2:
+	SUBQ         CX, AX
+	JZ           expSum32_narrow_end3
+	LEAQ         edge<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y6
+	VMASKMOVPS   (BX)(CX*4), Y6, Y7
+	VFMSUB213PS  Y4, Y3, Y7
+	VCMPPS       $0x15, Y1, Y7, Y3
+	VMINPS       Y7, Y0, Y0
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VBROADCASTSS const3ab68883<>+0(SB), Y4
+	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y4
+	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y4
+	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y4
+	VFMADD213PS  const3f000000<>+0(SB), Y0, Y4
+	VFMADD213PS  Y2, Y0, Y4
+	VFMADD213PS  Y2, Y0, Y4
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y0
+	VPSUBD       Y0, Y1, Y1
+	VPADDD       const0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y4, Y4
+	VPADDD       const0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y6, (DX)(CX*4)
+	VANDPS       Y4, Y6, Y4
+	VADDPS       Y4, Y5, Y5
+
+expSum32_narrow_end3:
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X0, X5, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, sum+32(FP)
+	VZEROUPPER
+	RET
+
+DATA constc2800000<>+0(SB)/4, $0xc2800000
+DATA constc2800000<>+4(SB)/4, $0xc2800000
+DATA constc2800000<>+8(SB)/4, $0xc2800000
+DATA constc2800000<>+12(SB)/4, $0xc2800000
+DATA constc2800000<>+16(SB)/4, $0xc2800000
+DATA constc2800000<>+20(SB)/4, $0xc2800000
+DATA constc2800000<>+24(SB)/4, $0xc2800000
+DATA constc2800000<>+28(SB)/4, $0xc2800000
+GLOBL constc2800000<>(SB), RODATA|NOPTR, $32
+
 // func decay32(n int, y *float32, high *float32, low *float32, w *float32, h float32, l float32)
 // Requires: AVX, AVX2, AVX512F, BMI2, FMA3
 TEXT ·decay32(SB), NOSPLIT, $0-48
@@ -11304,16 +11492,6 @@ decay32_narrow_done2:
 decay32_narrow_end3:
 	VZEROUPPER
 	RET
-
-DATA constc2800000<>+0(SB)/4, $0xc2800000
-DATA constc2800000<>+4(SB)/4, $0xc2800000
-DATA constc2800000<>+8(SB)/4, $0xc2800000
-DATA constc2800000<>+12(SB)/4, $0xc2800000
-DATA constc2800000<>+16(SB)/4, $0xc2800000
-DATA constc2800000<>+20(SB)/4, $0xc2800000
-DATA constc2800000<>+24(SB)/4, $0xc2800000
-DATA constc2800000<>+28(SB)/4, $0xc2800000
-GLOBL constc2800000<>(SB), RODATA|NOPTR, $32
 
 // func decayRows32(n int, y *float32, high *float32, low *float32, w *float32, ld int)
 // Requires: AVX, AVX2, AVX512F, BMI2, FMA3
@@ -11818,184 +11996,6 @@ decayRowsGrad32_narrow_end7:
 	VMOVSS       X4, (R11)(AX*4)
 	TESTQ        AX, AX
 	JNZ          decayRowsGrad32_narrow_row1
-	VZEROUPPER
-	RET
-
-// func expSum32(n int, y *float32, x *float32, s float32, m float32) (sum float32)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, FMA3
-TEXT ·expSum32(SB), NOSPLIT, $0-36
-	CMPB         ·isa+0(SB), $0x02
-	JNE          expSum32_narrow
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), DX
-	MOVQ         x+16(FP), BX
-	VBROADCASTSS const42b20000<>+0(SB), Z0
-	VBROADCASTSS constc2800000<>+0(SB), Z1
-	VBROADCASTSS const3f800000<>+0(SB), Z2
-	VBROADCASTSS s+24(FP), Z3
-	VBROADCASTSS m+28(FP), Z4
-	VPXORD       Z5, Z5, Z5
-	XORQ         CX, CX
-	LEAQ         -16(AX), SI
-	CMPQ         CX, SI
-	JGT          expSum32_wide_done2
-
-expSum32_wide_loop1:
-	VMOVUPS           (BX)(CX*4), Z6
-	VFMSUB213PS       Z4, Z3, Z6
-	VCMPPS            $0x15, Z1, Z6, K1
-	VMINPS            Z6, Z0, Z6
-	VMAXPS            Z6, Z1, Z6
-	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z6, Z7
-	VRNDSCALEPS       $0x08, Z7, Z7
-	VFNMADD231PS.BCST const3f318000<>+0(SB), Z7, Z6
-	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z7, Z6
-	VBROADCASTSS      const3ab68883<>+0(SB), Z8
-	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z8
-	VFMADD213PS       Z2, Z6, Z8
-	VFMADD213PS       Z2, Z6, Z8
-	VSCALEFPS.Z       Z7, Z8, K1, Z8
-	VMOVUPS           Z8, (DX)(CX*4)
-	VADDPS            Z8, Z5, Z5
-	ADDQ              $0x10, CX
-	CMPQ              CX, SI
-	JLE               expSum32_wide_loop1
-
-expSum32_wide_done2:
-	SUBQ              CX, AX
-	JZ                expSum32_wide_end3
-	MOVQ              $-1, SI
-	BZHIQ             AX, SI, SI
-	KMOVW             SI, K1
-	VMOVUPS.Z         (BX)(CX*4), K1, Z6
-	VFMSUB213PS       Z4, Z3, Z6
-	VCMPPS            $0x15, Z1, Z6, K2
-	VMINPS            Z6, Z0, Z0
-	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VFNMADD231PS.BCST const3f318000<>+0(SB), Z1, Z0
-	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z1, Z0
-	VBROADCASTSS      const3ab68883<>+0(SB), Z3
-	VFMADD213PS.BCST  const3c0905b6<>+0(SB), Z0, Z3
-	VFMADD213PS.BCST  const3d2aaa8d<>+0(SB), Z0, Z3
-	VFMADD213PS.BCST  const3e2aaa6e<>+0(SB), Z0, Z3
-	VFMADD213PS.BCST  const3f000000<>+0(SB), Z0, Z3
-	VFMADD213PS       Z2, Z0, Z3
-	VFMADD213PS       Z2, Z0, Z3
-	VSCALEFPS.Z       Z1, Z3, K2, Z3
-	VMOVUPS           Z3, K1, (DX)(CX*4)
-	VMOVAPS.Z         Z3, K1, Z3
-	VADDPS            Z3, Z5, Z5
-
-expSum32_wide_end3:
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y0
-	VEXTRACTF32X4 $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VPERMILPS     $0x4e, X1, X0
-	VADDPS        X0, X1, X1
-	VPERMILPS     $0xb1, X1, X0
-	VADDPS        X0, X1, X1
-	VMOVSS        X1, sum+32(FP)
-	VZEROUPPER
-	RET
-
-expSum32_narrow:
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), DX
-	MOVQ         x+16(FP), BX
-	VBROADCASTSS const42b20000<>+0(SB), Y0
-	VBROADCASTSS constc2800000<>+0(SB), Y1
-	VBROADCASTSS const3f800000<>+0(SB), Y2
-	VBROADCASTSS s+24(FP), Y3
-	VBROADCASTSS m+28(FP), Y4
-	VXORPS       Y5, Y5, Y5
-	XORQ         CX, CX
-	LEAQ         -8(AX), SI
-	CMPQ         CX, SI
-	JGT          expSum32_narrow_done2
-
-expSum32_narrow_loop1:
-	VMOVUPS      (BX)(CX*4), Y6
-	VFMSUB213PS  Y4, Y3, Y6
-	VCMPPS       $0x15, Y1, Y6, Y7
-	VMINPS       Y6, Y0, Y6
-	VMAXPS       Y6, Y1, Y6
-	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y8
-	VROUNDPS     $0x08, Y8, Y8
-	VFNMADD231PS const3f318000<>+0(SB), Y8, Y6
-	VFNMADD231PS constb95e8083<>+0(SB), Y8, Y6
-	VBROADCASTSS const3ab68883<>+0(SB), Y9
-	VFMADD213PS  const3c0905b6<>+0(SB), Y6, Y9
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y6, Y9
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y6, Y9
-	VFMADD213PS  const3f000000<>+0(SB), Y6, Y9
-	VFMADD213PS  Y2, Y6, Y9
-	VFMADD213PS  Y2, Y6, Y9
-	VCVTPS2DQ    Y8, Y8
-	VPSRAD       $0x01, Y8, Y6
-	VPSUBD       Y6, Y8, Y8
-	VPADDD       const0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y9, Y9
-	VPADDD       const0000007f<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y9, Y9
-	VANDPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (DX)(CX*4)
-	VADDPS       Y9, Y5, Y5
-	ADDQ         $0x08, CX
-	CMPQ         CX, SI
-	JLE          expSum32_narrow_loop1
-
-expSum32_narrow_done2:
-	SUBQ         CX, AX
-	JZ           expSum32_narrow_end3
-	LEAQ         edge<>+0(SB), SI
-	NEGQ         AX
-	VMOVUPS      32(SI)(AX*4), Y6
-	VMASKMOVPS   (BX)(CX*4), Y6, Y7
-	VFMSUB213PS  Y4, Y3, Y7
-	VCMPPS       $0x15, Y1, Y7, Y3
-	VMINPS       Y7, Y0, Y0
-	VMAXPS       Y0, Y1, Y0
-	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
-	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
-	VBROADCASTSS const3ab68883<>+0(SB), Y4
-	VFMADD213PS  const3c0905b6<>+0(SB), Y0, Y4
-	VFMADD213PS  const3d2aaa8d<>+0(SB), Y0, Y4
-	VFMADD213PS  const3e2aaa6e<>+0(SB), Y0, Y4
-	VFMADD213PS  const3f000000<>+0(SB), Y0, Y4
-	VFMADD213PS  Y2, Y0, Y4
-	VFMADD213PS  Y2, Y0, Y4
-	VCVTPS2DQ    Y1, Y1
-	VPSRAD       $0x01, Y1, Y0
-	VPSUBD       Y0, Y1, Y1
-	VPADDD       const0000007f<>+0(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y4, Y4
-	VPADDD       const0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
-	VANDPS       Y3, Y4, Y4
-	VMASKMOVPS   Y4, Y6, (DX)(CX*4)
-	VANDPS       Y4, Y6, Y4
-	VADDPS       Y4, Y5, Y5
-
-expSum32_narrow_end3:
-	VEXTRACTF128 $0x01, Y5, X0
-	VADDPS       X0, X5, X0
-	VPERMILPS    $0x4e, X0, X1
-	VADDPS       X1, X0, X0
-	VPERMILPS    $0xb1, X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSS       X0, sum+32(FP)
 	VZEROUPPER
 	RET
 

@@ -57,66 +57,6 @@ func exponentials() {
 		f.store(d, "dg")
 		f.store(s, "du")
 	})
-	emit("decay32", "decay32 is Decay.", "y high low w", "h l", "", func(f *function) {
-		f.prepareWeight()
-		s := f.scalars("h l")
-		f.each(1, func(int) { f.decay("y", s[0], s[1]) })
-	})
-	triangle := func(name, doc, slices, others string, body func(f *function, h, l VecVirtual)) {
-		sig := signature(slices+" "+others, "", "")
-		emitAs(sig[:len(sig)-1]+", ld int)", name, doc, slices, func(f *function) {
-			f.prepareWeight()
-			body(f, f.vec(), f.vec())
-		})
-	}
-	triangle("decayRows32", "decayRows32 is DecayRows.", "y high low w", "", func(f *function, h, l VecVirtual) {
-		ld, rows, high, low := Load(Param("ld"), GP64()), GP64(), GP64(), GP64()
-		MOVQ(f.n, rows)
-		MOVQ(f.ptr["high"], high)
-		MOVQ(f.ptr["low"], low)
-		MOVQ(U32(1), f.n)
-		next := f.newLabel("row")
-		Label(next)
-		VBROADCASTSS(Mem{Base: high}, h)
-		VBROADCASTSS(Mem{Base: low}, l)
-		f.each(1, func(int) { f.decay("y", h, l) })
-		LEAQ(Mem{Base: f.ptr["y"], Index: ld, Scale: 4}, f.ptr["y"])
-		ADDQ(Imm(4), high)
-		ADDQ(Imm(4), low)
-		INCQ(f.n)
-		CMPQ(f.n, rows)
-		JLE(LabelRef(next))
-	})
-	triangle("decayRowsGrad32", "decayRowsGrad32 is DecayRowsGrad.", "y dy sum high low w", "before", func(f *function, h, l VecVirtual) {
-		ld, before, step := Load(Param("ld"), GP64()), Load(Param("before"), GP64()), GP64()
-		SHLQ(Imm(2), ld)
-		LEAQ(Mem{Base: f.n, Disp: -1}, step)
-		IMULQ(ld, step)
-		ADDQ(step, f.ptr["y"]) // the last row
-		ADDQ(step, f.ptr["dy"])
-		next := f.newLabel("row")
-		Label(next)
-		VBROADCASTSS(Mem{Base: f.ptr["high"], Index: f.n, Scale: 4, Disp: -4}, h)
-		VBROADCASTSS(Mem{Base: f.ptr["low"], Index: f.n, Scale: 4, Disp: -4}, l)
-		f.each(1, func(int) {
-			e := f.decayOf(h, l)
-			y, dy, sum := f.load("y"), f.load("dy"), f.load("sum")
-			VMULPS(e, y, y)
-			VFMADD231PS(dy, y, sum)
-			VMULPS(e, dy, dy)
-			f.store(y, "y")
-			f.store(sum, "sum")
-			f.store(dy, "dy")
-		})
-		SUBQ(ld, f.ptr["y"])
-		SUBQ(ld, f.ptr["dy"])
-		DECQ(f.n)
-		acc := f.accumulators(1)
-		f.each(1, func(int) { VADDPS(f.in("sum"), acc[0], acc[0]) })
-		VMOVSS(f.fold(VADDPS, acc).AsX(), Mem{Base: before, Index: f.n, Scale: 4})
-		TESTQ(f.n, f.n)
-		JNZ(LabelRef(next))
-	})
 	emit("expSum32", "expSum32 is ExpSum.", "y x", "s m", "sum", func(f *function) {
 		f.prepareWeight()
 		s, acc := f.scalars("s m"), f.accumulators(1)
@@ -127,24 +67,6 @@ func exponentials() {
 		})
 		f.result(f.fold(VADDPS, acc), "sum")
 	})
-}
-
-// decayOf returns exp((h - high) + (l - low))·w.
-func (f *function) decayOf(h, l VecVirtual) VecVirtual {
-	x, low := f.vec(), f.vec()
-	VSUBPS(f.in("high"), h, x)
-	VSUBPS(f.in("low"), l, low)
-	VADDPS(low, x, x)
-	e := f.weight(x)
-	VMULPS(f.in("w"), e, e)
-	return e
-}
-
-// decay multiplies a slice by decayOf.
-func (f *function) decay(slice string, h, l VecVirtual) {
-	e := f.decayOf(h, l)
-	VMULPS(f.in(slice), e, e)
-	f.store(e, slice)
 }
 
 func activation(name, doc, slices string, body func(f *function)) {
@@ -179,10 +101,9 @@ const leastWeight = -64
 func (f *function) weight(x VecVirtual) VecVirtual {
 	const notLess = 21 // or unordered: NaN is kept
 	if f.wide {
-		f.some = K()
-		VCMPPS(Imm(notLess), f.lo, x, f.some)
-		defer func() { f.some = nil }()
-		return f.exp(x)
+		some := K()
+		VCMPPS(Imm(notLess), f.lo, x, some)
+		return f.expOf(x, some)
 	}
 	kept := f.vec()
 	VCMPPS(Imm(notLess), f.lo, x, kept)
@@ -194,7 +115,10 @@ func (f *function) weight(x VecVirtual) VecVirtual {
 // exp returns exp(x) and leaves x: 2ⁿ·exp(r) with n = round(x·log₂e), |r| ≤ ln2/2
 // and exp(r) = 1 + r + r²·p(r). p interpolates (exp(r)-1-r)/r² at the Chebyshev
 // nodes; relative error 1e-8. ln2 is split so that n times its high part is exact.
-func (f *function) exp(x VecVirtual) VecVirtual {
+func (f *function) exp(x VecVirtual) VecVirtual { return f.expOf(x, nil) }
+
+// expOf is exp, but 0 in lanes that some, if there is one, leaves out; AVX-512 only.
+func (f *function) expOf(x VecVirtual, some Register) VecVirtual {
 	const ln2hi = 0.693359375
 	const nearest = 8 // to even, no exceptions
 	r, n := f.vec(), f.vec()
@@ -212,8 +136,8 @@ func (f *function) exp(x VecVirtual) VecVirtual {
 	VFMADD213PS(f.one, r, p)
 	VFMADD213PS(f.one, r, p)
 	switch {
-	case f.wide && f.some != nil:
-		VSCALEFPS_Z(n, p, f.some, p)
+	case some != nil:
+		VSCALEFPS_Z(n, p, some, p)
 		return p
 	case f.wide:
 		VSCALEFPS(n, p, p)

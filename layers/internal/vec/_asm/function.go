@@ -25,7 +25,6 @@ type function struct {
 	mask   Register // K if wide, else YMM of all ones and zeros
 
 	hi, lo, one VecVirtual // see prepareExp
-	some        Register   // mask of the lanes that exp fills, nil for all
 }
 
 // wideISA is the value of the package's isa that stands for AVX-512.

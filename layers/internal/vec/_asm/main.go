@@ -17,6 +17,7 @@ func main() {
 	mixes()
 	arithmetic()
 	exponentials()
+	decays()
 	softmax()
 	losses()
 	Generate()
